@@ -1,0 +1,6 @@
+//! passerelle moves conversations from WhatsApp, Telegram and Olvid into Tchap rooms, and
+//! relays Olvid groups. `docs/ARCHITECTURE.md` walks through the house; a module opens with
+//! what it does and what it leaves to others.
+
+pub mod archive;
+pub mod model;
