@@ -3,4 +3,5 @@
 //! what it does and what it leaves to others.
 
 pub mod archive;
+pub mod config;
 pub mod model;

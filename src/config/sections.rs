@@ -1,0 +1,179 @@
+//! The typed sections. `default.toml` explains every key.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ruma::{OwnedServerName, OwnedUserId, RoomVersionId, UserId};
+use serde::Deserialize;
+
+use super::secret::Secret;
+
+/// The whole configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The homeserver.
+    pub matrix: MatrixSection,
+    /// The application service.
+    pub appservice: AppserviceSection,
+    /// The witness account.
+    pub witness: WitnessSection,
+    /// The daemon's own places.
+    pub daemon: DaemonSection,
+    /// Health and metrics.
+    pub operator: OperatorSection,
+    /// How rooms are made.
+    pub rooms: RoomsSection,
+    /// How imports run.
+    pub import: ImportSection,
+    /// Texts for people.
+    pub wording: WordingSection,
+    /// Logs.
+    pub log: LogSection,
+}
+
+/// `[matrix]`
+#[derive(Clone, Debug)]
+pub struct MatrixSection {
+    /// Base of the client API, without a trailing slash.
+    pub homeserver_url: String,
+    /// The part after the colon in user ids.
+    pub server_name: OwnedServerName,
+    /// Bound on one request.
+    pub request_timeout: Duration,
+}
+
+/// `[appservice]`
+#[derive(Clone, Debug)]
+pub struct AppserviceSection {
+    /// The registration's id.
+    pub id: String,
+    /// Where the homeserver reaches us.
+    pub url: String,
+    /// Where we listen for it.
+    pub listen: SocketAddr,
+    /// Our token towards the homeserver. `None` until `registration generate` has made it.
+    pub as_token: Option<Secret>,
+    /// The file the token is read from, when it is not in the configuration itself.
+    pub as_token_file: Option<PathBuf>,
+    /// The homeserver's token towards us.
+    pub hs_token: Option<Secret>,
+    /// As `as_token_file`.
+    pub hs_token_file: Option<PathBuf>,
+    /// The sender user's localpart; not the bot.
+    pub sender_localpart: String,
+    /// The bot's localpart, inside the namespace.
+    pub bot_localpart: String,
+    /// The bot's display name.
+    pub bot_name: String,
+    /// What every localpart of ours begins with.
+    pub user_prefix: String,
+    /// Appended to a ghost's display name; `{network}` stands for the messenger.
+    pub ghost_suffix: String,
+}
+
+impl AppserviceSection {
+    /// The bot's user id on `server`.
+    ///
+    /// # Panics
+    /// Never: the localpart was checked when the configuration was loaded.
+    pub fn bot_user_id(&self, server: &ruma::ServerName) -> OwnedUserId {
+        UserId::parse(format!("@{}:{server}", self.bot_localpart))
+            .expect("the localpart was checked at load")
+    }
+}
+
+/// `[witness]`
+#[derive(Clone, Debug)]
+pub struct WitnessSection {
+    /// The account's access token; without it nothing can be verified.
+    pub token: Option<Secret>,
+}
+
+/// `[daemon]`
+#[derive(Clone, Debug)]
+pub struct DaemonSection {
+    /// Records and spool.
+    pub state_dir: PathBuf,
+    /// The command socket.
+    pub socket: PathBuf,
+    /// How long a stop may take.
+    pub stop_grace: Duration,
+}
+
+/// `[operator]`
+#[derive(Clone, Debug)]
+pub struct OperatorSection {
+    /// Health and metrics listen here.
+    pub listen: SocketAddr,
+}
+
+/// `[rooms]`
+#[derive(Clone, Debug)]
+pub struct RoomsSection {
+    /// Which house rules apply.
+    pub profile: RoomProfile,
+    /// The version asked for.
+    pub version: RoomVersionId,
+    /// `m.federate`.
+    pub federate: bool,
+}
+
+/// Whose rules a new room follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RoomProfile {
+    /// Tchap: access rules in the first state, forums and direct rooms refused.
+    Tchap,
+    /// Any other Matrix server.
+    Generic,
+}
+
+/// `[import]`
+#[derive(Clone, Debug)]
+pub struct ImportSection {
+    /// Uploads at once.
+    pub uploads_in_flight: usize,
+    /// Messages intended with one flush.
+    pub batch_messages: usize,
+    /// Larger files stay out; 0 leaves it to the homeserver's limit.
+    pub max_file_bytes: u64,
+    /// Larger archives are refused.
+    pub max_archive_bytes: u64,
+}
+
+/// `[wording]`
+#[derive(Clone, Debug)]
+pub struct WordingSection {
+    /// The language people read.
+    pub language: WordingLanguage,
+}
+
+/// A language people read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WordingLanguage {
+    /// French.
+    Fr,
+    /// English.
+    En,
+}
+
+/// `[log]`
+#[derive(Clone, Debug)]
+pub struct LogSection {
+    /// A tracing filter.
+    pub filter: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
