@@ -118,7 +118,8 @@ impl Layers {
     }
 
     fn add_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let refuse = |reason: String| ConfigError::File { path: path.display().to_string(), reason };
+        let refuse =
+            |reason: String| ConfigError::File { path: path.display().to_string(), reason };
         let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
         let table = File::from_str(&text, FileFormat::Toml)
             .collect()
@@ -311,7 +312,9 @@ impl Sections {
         self.parsed(key, "lower-case letters, digits, `_`, `.`, `=` or `/`", |text| {
             let valid = UserId::parse(format!("@{text}:example.org")).is_ok()
                 && !text.is_empty()
-                && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'=' | b'/'));
+                && text
+                    .bytes()
+                    .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'=' | b'/'));
             valid.then(|| text.to_owned())
         })
     }
@@ -380,7 +383,10 @@ mod tests {
     fn the_environment_wins_over_the_file_over_the_defaults() {
         let config = load_text(
             "[import]\nbatch_messages = 8\n",
-            &[("PASSERELLE__IMPORT__BATCH_MESSAGES", "4"), ("PASSERELLE__ROOMS__FEDERATE", "false")],
+            &[
+                ("PASSERELLE__IMPORT__BATCH_MESSAGES", "4"),
+                ("PASSERELLE__ROOMS__FEDERATE", "false"),
+            ],
         )
         .unwrap();
         assert_eq!(config.import.batch_messages, 4);

@@ -1,0 +1,189 @@
+//! Opening, flushing, and the plain reading and writing every record shares.
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use super::trees;
+
+/// What `meta/format` must say. A change of any record's shape raises it and brings a migration.
+const FORMAT: &[u8] = b"1";
+
+/// sled's page cache. Its default of one gibibyte is meant for databases that fill a machine.
+const CACHE_BYTES: u64 = 32 << 20;
+
+/// The daemon's records. Cheap to clone; all clones are one store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    db: sled::Db,
+    pub(super) jobs: sled::Tree,
+    pub(super) portals: sled::Tree,
+    pub(super) ghosts: sled::Tree,
+    pub(super) ledger: sled::Tree,
+    pub(super) uploads: sled::Tree,
+    pub(super) inbox: sled::Tree,
+    pub(super) seen_events: sled::Tree,
+    pub(super) room_marks: sled::Tree,
+}
+
+/// Why the store cannot serve.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another daemon has it open.
+    #[error("the store in {path} is in use; is another passerelle running?")]
+    InUse {
+        /// Its folder.
+        path: String,
+    },
+    /// Written by another version.
+    #[error(
+        "the store in {path} has format {found}, this version reads format {}",
+        String::from_utf8_lossy(FORMAT)
+    )]
+    Format {
+        /// Its folder.
+        path: String,
+        /// The format found.
+        found: String,
+    },
+    /// The disk or the database failed.
+    #[error("the store failed: {reason}")]
+    Failed {
+        /// What sled said.
+        reason: String,
+    },
+    /// A record that this version cannot read.
+    #[error("a record in {tree} cannot be read: {reason}")]
+    Record {
+        /// The tree.
+        tree: String,
+        /// Why not; no content.
+        reason: String,
+    },
+}
+
+impl From<sled::Error> for StoreError {
+    fn from(error: sled::Error) -> Self {
+        Self::Failed { reason: error.to_string() }
+    }
+}
+
+impl Store {
+    /// Opens or makes the store in `path`.
+    ///
+    /// # Errors
+    /// When it is in use, of another format, or unreadable.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let shown = path.display().to_string();
+        let db =
+            sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open().map_err(|error| {
+                match &error {
+                    sled::Error::Io(io) if io.to_string().contains("lock") => {
+                        StoreError::InUse { path: shown.clone() }
+                    }
+                    _ => error.into(),
+                }
+            })?;
+        let meta = db.open_tree(trees::META)?;
+        match meta.get("format")? {
+            None => {
+                meta.insert("format", FORMAT)?;
+                meta.flush()?;
+            }
+            Some(found) if found.as_ref() == FORMAT => {}
+            Some(found) => {
+                let found = String::from_utf8_lossy(&found).into_owned();
+                return Err(StoreError::Format { path: shown, found });
+            }
+        }
+        Ok(Self {
+            jobs: db.open_tree(trees::JOBS)?,
+            portals: db.open_tree(trees::PORTALS)?,
+            ghosts: db.open_tree(trees::GHOSTS)?,
+            ledger: db.open_tree(trees::LEDGER)?,
+            uploads: db.open_tree(trees::UPLOADS)?,
+            inbox: db.open_tree(trees::INBOX)?,
+            seen_events: db.open_tree(trees::SEEN_EVENTS)?,
+            room_marks: db.open_tree(trees::ROOM_MARKS)?,
+            db,
+        })
+    }
+
+    /// Returns when everything written so far is on disk.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        #[cfg(feature = "sabotage")]
+        if std::env::var_os("BREAK").is_some_and(|value| value == "no-flush") {
+            return Ok(());
+        }
+        self.db.flush_async().await?;
+        Ok(())
+    }
+
+    /// Bytes on disk.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn size_bytes(&self) -> Result<u64, StoreError> {
+        Ok(self.db.size_on_disk()?)
+    }
+}
+
+/// Reads one record.
+pub(super) fn get<T: DeserializeOwned>(
+    tree: &sled::Tree,
+    key: &[u8],
+) -> Result<Option<T>, StoreError> {
+    tree.get(key)?.map(|bytes| decode(tree, &bytes)).transpose()
+}
+
+/// Writes one record.
+pub(super) fn put<T: Serialize>(
+    tree: &sled::Tree,
+    key: &[u8],
+    record: &T,
+) -> Result<(), StoreError> {
+    before_write();
+    tree.insert(key, encode(record))?;
+    Ok(())
+}
+
+/// Writes several rows of one tree, all or none.
+pub(super) fn apply(tree: &sled::Tree, batch: sled::Batch) -> Result<(), StoreError> {
+    before_write();
+    tree.apply_batch(batch)?;
+    Ok(())
+}
+
+pub(super) fn encode<T: Serialize>(record: &T) -> Vec<u8> {
+    serde_json::to_vec(record).expect("records hold nothing that JSON cannot")
+}
+
+pub(super) fn decode<T: DeserializeOwned>(
+    tree: &sled::Tree,
+    bytes: &[u8],
+) -> Result<T, StoreError> {
+    serde_json::from_slice(bytes).map_err(|error| StoreError::Record {
+        tree: String::from_utf8_lossy(&tree.name()).into_owned(),
+        reason: error.to_string(),
+    })
+}
+
+/// In a build made for the crash test, dies at the write whose number `ABORT_AT_WRITE` gives.
+#[cfg(feature = "sabotage")]
+fn before_write() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let number = WRITES.fetch_add(1, Ordering::SeqCst) + 1;
+    let fatal = std::env::var("ABORT_AT_WRITE").ok().and_then(|text| text.parse().ok());
+    if fatal == Some(number) {
+        std::process::abort();
+    }
+}
+
+#[cfg(not(feature = "sabotage"))]
+fn before_write() {}

@@ -1,0 +1,88 @@
+//! Import jobs.
+
+use serde::{Deserialize, Serialize};
+
+use super::database::{Store, StoreError, decode, get, put};
+use crate::model::ids::Sha256;
+use crate::model::time::UnixMillis;
+
+/// One import job as it lies on disk. `import::Job` alone moves its state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRecord {
+    /// Its id: sorts by creation.
+    pub id: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// The approved plan, verbatim.
+    pub plan: String,
+    /// SHA-256 of `plan`.
+    pub plan_sha256: Sha256,
+    /// SHA-256 of the archive the plan was made from.
+    pub archive_sha256: Sha256,
+    /// Path of the archive below the spool, `/` between parts.
+    pub spool: String,
+    /// The portal it fills.
+    pub portal: String,
+    /// When it was taken in.
+    pub created_at: UnixMillis,
+    /// When its state last changed.
+    pub changed_at: UnixMillis,
+    /// Records of the chat, once counted.
+    pub total: u64,
+    /// Records dealt with so far.
+    pub done: u64,
+    /// Why it stopped, in words for the operator; empty otherwise.
+    pub fault: String,
+    /// What to do about it; empty otherwise.
+    pub hint: String,
+    /// Whether a run was told to stop at the next message.
+    pub pause_wanted: bool,
+    /// Whether the working copy of the archive has been removed.
+    pub purged: bool,
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Approved, waiting for its turn.
+    Planned,
+    /// Sending.
+    Running,
+    /// Reading the room back.
+    Verifying,
+    /// Verified; people are invited.
+    Done,
+    /// Stopped, to be resumed by hand, or by itself when the fault passes.
+    Paused,
+    /// Stopped by something that needs a decision; can be resumed.
+    Failed,
+    /// Given up; the room was emptied or left.
+    Cancelled,
+}
+
+impl Store {
+    /// One job.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn job(&self, id: &str) -> Result<Option<JobRecord>, StoreError> {
+        get(&self.jobs, id.as_bytes())
+    }
+
+    /// Every job, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn jobs(&self) -> Result<Vec<JobRecord>, StoreError> {
+        self.jobs.iter().values().map(|value| decode(&self.jobs, &value?)).collect()
+    }
+
+    /// Writes a job.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn put_job(&self, job: &JobRecord) -> Result<(), StoreError> {
+        put(&self.jobs, job.id.as_bytes(), job)
+    }
+}

@@ -1,0 +1,21 @@
+//! The daemon's own records, in sled. No sled type leaves this folder.
+//!
+//! One process owns the store. Writes are in memory until [`Store::flush`] returns; whoever
+//! must not forget something before acting on it flushes first.
+
+mod database;
+mod ghosts;
+mod inbox;
+mod jobs;
+mod ledger;
+mod portals;
+mod trees;
+mod uploads;
+
+pub use database::{Store, StoreError};
+pub use ghosts::GhostRecord;
+pub use inbox::{InboxRow, Stored};
+pub use jobs::{JobRecord, JobState};
+pub use ledger::{LedgerRow, MessageRow, PartKey, PartState};
+pub use portals::{PortalRecord, PortalState};
+pub use uploads::UploadRecord;
