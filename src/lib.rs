@@ -4,5 +4,6 @@
 
 pub mod archive;
 pub mod config;
+pub mod matrix;
 pub mod model;
 pub mod store;

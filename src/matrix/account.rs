@@ -1,0 +1,131 @@
+//! An ordinary account: the witness, who sees rooms as any member does.
+
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use ruma::api::Direction;
+use ruma::api::client::{account::whoami, membership, room};
+use ruma::{EventId, OwnedMxcUri, OwnedUserId, RoomId};
+
+use super::error::MatrixError;
+use super::homeserver::Homeserver;
+use super::intent::page;
+use super::timeline::{Page, RoomEvent};
+
+/// Acts with an ordinary access token, outside the application service.
+#[derive(Clone, Debug)]
+pub struct Account {
+    homeserver: Homeserver,
+}
+
+/// A file's bytes as they arrive.
+pub type Download = Pin<Box<dyn Stream<Item = Result<Bytes, MatrixError>> + Send>>;
+
+impl Account {
+    /// Wraps a homeserver whose token is that of an ordinary account.
+    pub fn new(homeserver: Homeserver) -> Self {
+        Self { homeserver }
+    }
+
+    /// Whose token it is.
+    ///
+    /// # Errors
+    /// When the token is not accepted or the homeserver cannot be reached.
+    pub async fn whoami(&self) -> Result<OwnedUserId, MatrixError> {
+        Ok(self.homeserver.call(None, whoami::v3::Request::new()).await?.user_id)
+    }
+
+    /// Joins a room it was invited to.
+    ///
+    /// # Errors
+    /// When the homeserver refuses or cannot be reached.
+    pub async fn join(&self, room: &RoomId) -> Result<(), MatrixError> {
+        let request = membership::join_room_by_id::v3::Request::new(room.to_owned());
+        self.homeserver.call(None, request).await.map(|_| ())
+    }
+
+    /// Leaves a room. Not being in it is success.
+    ///
+    /// # Errors
+    /// When the homeserver refuses or cannot be reached.
+    pub async fn leave(&self, room: &RoomId) -> Result<(), MatrixError> {
+        let request = membership::leave_room::v3::Request::new(room.to_owned());
+        match self.homeserver.call(None, request).await {
+            Err(MatrixError::Refused { .. }) | Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// One event; `None` when the homeserver says there is none.
+    ///
+    /// # Errors
+    /// When the homeserver refuses or cannot be reached.
+    pub async fn event(
+        &self,
+        room: &RoomId,
+        event: &EventId,
+    ) -> Result<Option<RoomEvent>, MatrixError> {
+        let request = room::get_room_event::v3::Request::new(room.to_owned(), event.to_owned());
+        match self.homeserver.call(None, request).await {
+            Ok(answer) => {
+                serde_json::from_str(answer.event.json().get()).map(Some).map_err(|error| {
+                    MatrixError::Malformed {
+                        endpoint: "GET event".to_owned(),
+                        reason: error.to_string(),
+                    }
+                })
+            }
+            Err(error) if error.errcode() == Some("M_NOT_FOUND") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A page of a room's timeline, oldest first.
+    ///
+    /// # Errors
+    /// When the homeserver refuses or cannot be reached.
+    pub async fn page_forward(
+        &self,
+        room: &RoomId,
+        from: Option<String>,
+    ) -> Result<Page, MatrixError> {
+        page(&self.homeserver, None, room, Direction::Forward, from).await
+    }
+
+    /// Opens a file for download, as any client would.
+    ///
+    /// # Errors
+    /// When the homeserver refuses or cannot be reached.
+    pub async fn download(&self, uri: &OwnedMxcUri) -> Result<Download, MatrixError> {
+        let endpoint = "GET media";
+        let (server, media) = uri.parts().map_err(|error| MatrixError::Malformed {
+            endpoint: endpoint.to_owned(),
+            reason: error.to_string(),
+        })?;
+        let url = format!(
+            "{}/_matrix/client/v1/media/download/{server}/{media}",
+            self.homeserver.base_url
+        );
+        self.homeserver.patiently(|| self.open_download(endpoint, &url)).await
+    }
+
+    async fn open_download(&self, endpoint: &str, url: &str) -> Result<Download, MatrixError> {
+        let unreachable = |endpoint: &str, error: reqwest::Error| MatrixError::Unreachable {
+            endpoint: endpoint.to_owned(),
+            reason: error.without_url().to_string(),
+        };
+        let request = self.homeserver.http.get(url).bearer_auth(self.homeserver.token.expose());
+        let answer = request.send().await.map_err(|error| unreachable(endpoint, error))?;
+        let status = answer.status();
+        if !status.is_success() {
+            let body = answer.bytes().await.map_err(|error| unreachable(endpoint, error))?;
+            return Err(MatrixError::from_answer(endpoint, status, &body));
+        }
+        let endpoint = endpoint.to_owned();
+        let stream = answer
+            .bytes_stream()
+            .map(move |chunk| chunk.map_err(|error| unreachable(&endpoint, error)));
+        Ok(Box::pin(stream))
+    }
+}

@@ -1,0 +1,181 @@
+//! One HTTP client towards one homeserver, with patience.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ruma::api::auth_scheme::{AuthScheme, SendAccessToken};
+use ruma::api::path_builder::PathBuilder;
+use ruma::api::{
+    AppserviceUserIdentity, IncomingResponse, MatrixVersion, Metadata, OutgoingRequest,
+    OutgoingRequestAppserviceExt, SupportedVersions,
+};
+use tokio::time::Instant;
+
+use super::error::MatrixError;
+use super::intent::Actor;
+use crate::config::{MatrixSection, Secret};
+
+/// How long transient failures are waited out before they are handed up.
+const PATIENCE: Duration = Duration::from_secs(90);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// A homeserver and a token for it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Homeserver {
+    pub(super) http: reqwest::Client,
+    pub(super) base_url: String,
+    pub(super) token: Secret,
+    patience: Duration,
+    versions: SupportedVersions,
+}
+
+impl Homeserver {
+    /// A client for the configured homeserver, speaking with `token`.
+    ///
+    /// # Errors
+    /// When the TLS library cannot be set up.
+    pub fn new(section: &MatrixSection, token: Secret) -> Result<Self, MatrixError> {
+        let http = reqwest::Client::builder()
+            .timeout(section.request_timeout)
+            .connect_timeout(Duration::from_secs(10))
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("passerelle/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| MatrixError::Request { reason: error.to_string() })?;
+        let versions = SupportedVersions {
+            versions: [MatrixVersion::V1_1, MatrixVersion::V1_11].into(),
+            features: std::collections::BTreeSet::default(),
+        };
+        Ok(Self {
+            http,
+            base_url: section.homeserver_url.clone(),
+            token,
+            patience: PATIENCE,
+            versions,
+        })
+    }
+
+    /// The same homeserver, giving up on transient failures at once.
+    #[must_use]
+    pub fn impatient(mut self) -> Self {
+        self.patience = Duration::ZERO;
+        self
+    }
+
+    /// Calls an endpoint, waiting out transient failures. The request must be repeatable.
+    pub(super) async fn call<R>(
+        &self,
+        actor: Option<&Actor>,
+        request: R,
+    ) -> Result<R::IncomingResponse, MatrixError>
+    where
+        R: OutgoingRequest + Clone,
+        for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
+        for<'a> R::PathBuilder: PathBuilder<Input<'a> = Cow<'a, SupportedVersions>>,
+    {
+        self.patiently(|| self.call_once(actor, request.clone())).await
+    }
+
+    /// Repeats `attempt` while its failure is transient and patience lasts.
+    pub(super) async fn patiently<T, F>(
+        &self,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, MatrixError>
+    where
+        F: Future<Output = Result<T, MatrixError>>,
+    {
+        let deadline = Instant::now() + self.patience;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match attempt().await {
+                Err(error) if error.is_transient() => error,
+                settled => return settled,
+            };
+            let wait = match &error {
+                MatrixError::RateLimited { retry_after: Some(asked), .. } => *asked,
+                _ => pause,
+            };
+            if Instant::now() + wait > deadline {
+                return Err(error);
+            }
+            tracing::debug!(wait_ms = wait.as_millis(), "waiting out a homeserver failure");
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Calls an endpoint exactly once.
+    pub(super) async fn call_once<R>(
+        &self,
+        actor: Option<&Actor>,
+        request: R,
+    ) -> Result<R::IncomingResponse, MatrixError>
+    where
+        R: OutgoingRequest,
+        for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
+        for<'a> R::PathBuilder: PathBuilder<Input<'a> = Cow<'a, SupportedVersions>>,
+    {
+        let endpoint = endpoint_name::<R>();
+        let token = SendAccessToken::Appservice(self.token.expose());
+        let versions = Cow::Borrowed(&self.versions);
+        let made = match actor {
+            Some(actor) => {
+                let mut identity = AppserviceUserIdentity::new(&actor.user_id);
+                identity.device_id = actor.device_id.as_deref();
+                request.try_into_http_request_with_identity::<Vec<u8>>(
+                    &self.base_url,
+                    token,
+                    identity,
+                    versions,
+                )
+            }
+            None => request.try_into_http_request::<Vec<u8>>(&self.base_url, token, versions),
+        };
+        let made = made.map_err(|error| MatrixError::Request { reason: error.to_string() })?;
+        let made = reqwest::Request::try_from(made)
+            .map_err(|error| MatrixError::Request { reason: error.to_string() })?;
+        let answer = self.exchange(&endpoint, made).await?;
+        R::IncomingResponse::try_from_http_response(answer)
+            .map_err(|error| MatrixError::Malformed { endpoint, reason: error.to_string() })
+    }
+
+    /// Sends a request and returns a successful answer whole.
+    pub(super) async fn exchange(
+        &self,
+        endpoint: &str,
+        request: reqwest::Request,
+    ) -> Result<http::Response<Bytes>, MatrixError> {
+        let unreachable = |error: reqwest::Error| MatrixError::Unreachable {
+            endpoint: endpoint.to_owned(),
+            reason: root_cause(&error.without_url()),
+        };
+        let answer = self.http.execute(request).await.map_err(unreachable)?;
+        let status = answer.status();
+        let headers = answer.headers().clone();
+        let body = answer.bytes().await.map_err(unreachable)?;
+        if !status.is_success() {
+            return Err(MatrixError::from_answer(endpoint, status, &body));
+        }
+        let mut whole = http::Response::new(body);
+        *whole.status_mut() = status;
+        *whole.headers_mut() = headers;
+        Ok(whole)
+    }
+}
+
+/// Method and last path words of an endpoint: enough for a log, and free of ids.
+fn endpoint_name<R: Metadata>() -> String {
+    let module = std::any::type_name::<R>();
+    let name = module.rsplit("::").nth(2).unwrap_or(module);
+    format!("{} {name}", R::METHOD)
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}

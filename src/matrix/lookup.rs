@@ -1,0 +1,48 @@
+//! A handle that can only look. Plans and verification are given this one, so that they
+//! cannot change anything.
+
+use ruma::api::client::{authenticated_media::get_media_config, profile};
+use ruma::{OwnedUserId, UserId};
+
+use super::error::MatrixError;
+use super::homeserver::Homeserver;
+
+/// Read-only view of a homeserver.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    homeserver: Homeserver,
+    bot: OwnedUserId,
+}
+
+impl Lookup {
+    /// Looks as the bot.
+    pub fn new(homeserver: Homeserver, bot: OwnedUserId) -> Self {
+        Self { homeserver, bot }
+    }
+
+    /// The largest file the homeserver takes, in bytes.
+    ///
+    /// # Errors
+    /// When the homeserver refuses or cannot be reached.
+    pub async fn upload_limit_bytes(&self) -> Result<u64, MatrixError> {
+        let actor = super::intent::Actor { user_id: self.bot.clone(), device_id: None };
+        let request = get_media_config::v1::Request::new();
+        Ok(self.homeserver.call(Some(&actor), request).await?.upload_size.into())
+    }
+
+    /// Whether the homeserver knows an account.
+    ///
+    /// # Errors
+    /// When the homeserver refuses or cannot be reached.
+    pub async fn account_exists(&self, user: &UserId) -> Result<bool, MatrixError> {
+        let field = ruma::profile::ProfileFieldName::DisplayName;
+        let request = profile::get_profile_field::v3::Request::new(user.to_owned(), field);
+        match self.homeserver.call(None, request).await {
+            Ok(_) => Ok(true),
+            Err(MatrixError::Refused { status, .. }) if status == http::StatusCode::NOT_FOUND => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
