@@ -3,4 +3,6 @@
 //! what it does and what it leaves to others.
 
 pub mod archive;
+pub mod convert;
 pub mod model;
+pub mod wording;
