@@ -4,6 +4,8 @@
 
 pub mod archive;
 pub mod config;
+pub mod convert;
 pub mod matrix;
 pub mod model;
 pub mod store;
+pub mod wording;

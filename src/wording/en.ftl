@@ -1,0 +1,171 @@
+# Texts that people read, in English. The French file explains the order.
+
+## Dates and quantities
+
+moment = { $day } at { $time }
+month-1 = January
+month-2 = February
+month-3 = March
+month-4 = April
+month-5 = May
+month-6 = June
+month-7 = July
+month-8 = August
+month-9 = September
+month-10 = October
+month-11 = November
+month-12 = December
+list-and = { $first } and { $last }
+size-bytes = { $number } { $count ->
+    [one] byte
+   *[other] bytes
+}
+size-kb = { $number } kB
+size-mb = { $number } MB
+size-gb = { $number } GB
+
+## Messages
+
+empty-message = (empty message)
+message-deleted = 🗑️ Message deleted
+unknown-message = Message of an unknown kind, without words in the export
+edited = (edited)
+edited-at = (edited on { $moment })
+earlier-version = Earlier version, of { $moment }
+forwarded = Forwarded
+forwarded-from = Forwarded from { $name }
+forwarded-at = Forwarded, message of { $moment }
+forwarded-from-at = Forwarded from { $name }, message of { $moment }
+reply-absent = In reply to a message that is not in this room
+reply-absent-of = In reply to { $name }, message not in this room
+quote-of = { $name }:
+quoted = “{ $text }”
+view-once = View once
+topic = Topic: { $name }
+speaker-prefix = { $name }:{" "}
+reactions = Reactions: { $list }
+reaction-people = { $emoji } { $people }
+reaction-count = { $emoji } × { $count }
+reaction-people-count = { $emoji } { $people } (+ { $count })
+
+## Files
+
+kind-photo = Photo
+kind-video = Video
+kind-gif = GIF
+kind-video-note = Video message
+kind-voice = Voice message
+kind-audio = Audio
+kind-sticker = Sticker
+kind-document = Document
+kind-link-preview = Link preview
+kind-unknown = File
+file-named = { $kind } “{ $name }”
+file-sized = { $file } ({ $size })
+file-omitted = 📎 { $file }: not included in the export
+file-missing = 📎 { $file }: not found in the export
+file-too-large = 📎 { $file }: left out by the export because of its size
+file-not-imported = 📎 { $file }: not imported
+file-link-preview = 🔗 Link preview
+sticker-emoji = Sticker { $emoji }
+
+## Places, contacts, calls
+
+location = 📍 Shared location
+location-labelled = 📍 { $label }
+location-live = 📍 Live location
+location-live-for = 📍 Live location, for { $duration }
+contact = 👤 Contact: { $name }
+contact-unnamed = 👤 Contact
+contact-card-missing = (card not in the export)
+contact-card-not-imported = (card not imported)
+call-voice = 📞 Voice call
+call-voice-lasting = 📞 Voice call, { $duration }
+call-voice-missed = 📞 Missed voice call
+call-video = 📹 Video call
+call-video-lasting = 📹 Video call, { $duration }
+call-video-missed = 📹 Missed video call
+
+## Polls
+
+poll = 📊 Poll
+poll-multiple = (several answers allowed)
+poll-results = 📊 Results of the poll “{ $question }”
+poll-option-votes = { $option }: { $votes ->
+    [one] { $votes } vote
+   *[other] { $votes } votes
+}
+poll-total = { $voters ->
+    [one] { $voters } voter
+   *[other] { $voters } voters
+}
+poll-closed = Poll closed
+poll-voters = { $option }: { $people }
+
+## Lines of the messenger
+
+system-created = The chat was created
+system-created-by = { $actor } created the chat
+system-created-titled = The chat “{ $title }” was created
+system-created-titled-by = { $actor } created the chat “{ $title }”
+system-renamed = The name of the chat changed
+system-renamed-by = { $actor } changed the name of the chat
+system-renamed-titled = The chat is now called “{ $title }”
+system-renamed-titled-by = { $actor } renamed the chat to “{ $title }”
+system-description = The description changed
+system-description-by = { $actor } changed the description
+system-photo = The photo of the chat changed
+system-photo-by = { $actor } changed the photo of the chat
+system-joined = { $people } { $count ->
+    [one] joined
+   *[other] joined
+} the chat
+system-joined-unknown = Somebody joined the chat
+system-added = Added to the chat: { $people }
+system-added-by = { $actor } added { $people }
+system-added-unknown = Somebody was added to the chat
+system-left = { $people } { $count ->
+    [one] left
+   *[other] left
+} the chat
+system-left-unknown = Somebody left the chat
+system-removed = Removed from the chat: { $people }
+system-removed-by = { $actor } removed { $people }
+system-removed-unknown = Somebody was removed from the chat
+system-admin = Administrator rights changed
+system-admin-of = Administrator rights changed for { $people }
+system-number = A number or account changed
+system-number-of = The number or account changed for { $people }
+system-encryption = The encryption of the chat was announced
+system-ephemeral = The lifetime of messages changed
+system-pinned = A message was pinned or unpinned
+system-pinned-by = { $actor } pinned or unpinned a message
+system-blocked = A contact was blocked or unblocked
+system-other = Event of the messenger, without words in the export
+
+## Findings of an import (one for each kind)
+
+finding-unreadable = Unreadable passages that belong to no message
+finding-unknown-kind = Messages of an unknown kind: their words are kept
+finding-unknown-field = Unknown fields in the export
+finding-invalid-text = Invalid characters, replaced by “�”
+finding-truncated = Incomplete file: what is whole was read
+finding-repaired = Syntax errors of the export, repaired
+finding-unsafe-entry = Files with a dangerous name, never opened
+finding-date-order-uncertain = Day-month order of the dates uncertain
+finding-impossible-time = Times that do not exist in the chosen zone, which is probably wrong
+finding-ambiguous-time = Times that exist twice (end of summer time): the order of messages decided
+finding-probably-cut = Export probably cut: it ends at a round number of messages
+finding-beginning-missing = The beginning of the chat is missing
+finding-namesakes-possible = Several people may share one name
+finding-name-is-number = People known by a telephone number only
+finding-other-chats-present = The export holds chats other than the one asked for
+finding-orphan-files = Files that no message names
+finding-attachment-missing = Files that are named but not in the export
+finding-attachment-mismatch = Files that differ from what their name or digest says
+finding-expired = Disappearing messages past their time, left out
+finding-reply-target-missing = Replies to a message that the export does not hold
+finding-conflict = Two exports disagree about a message
+finding-own-messages-only = The export holds only its owner’s messages
+finding-not-in-format = Things this export format cannot contain
+finding-not-carried = Things Matrix cannot carry as they are

@@ -1,0 +1,173 @@
+# Textes que lisent les agents, en français. Un identifiant par idée, par ordre de sujet.
+# Les espaces insécables sont dans le fichier (U+00A0 avant « : » et entre guillemets,
+# U+202F avant « ; », « ! » et « ? »).
+
+## Dates et quantités
+
+moment = { $day } à { $time }
+month-1 = janvier
+month-2 = février
+month-3 = mars
+month-4 = avril
+month-5 = mai
+month-6 = juin
+month-7 = juillet
+month-8 = août
+month-9 = septembre
+month-10 = octobre
+month-11 = novembre
+month-12 = décembre
+list-and = { $first } et { $last }
+size-bytes = { $number } { $count ->
+    [one] octet
+   *[other] octets
+}
+size-kb = { $number } Ko
+size-mb = { $number } Mo
+size-gb = { $number } Go
+
+## Messages
+
+empty-message = (message vide)
+message-deleted = 🗑️ Message supprimé
+unknown-message = Message d’un type inconnu, sans texte dans l’export
+edited = (modifié)
+edited-at = (modifié le { $moment })
+earlier-version = Version antérieure, du { $moment }
+forwarded = Transféré
+forwarded-from = Transféré de { $name }
+forwarded-at = Transféré, message du { $moment }
+forwarded-from-at = Transféré de { $name }, message du { $moment }
+reply-absent = En réponse à un message absent de ce salon
+reply-absent-of = En réponse à { $name }, message absent de ce salon
+quote-of = { $name } :
+quoted = « { $text } »
+view-once = À affichage unique
+topic = Sujet : { $name }
+speaker-prefix = { $name } :{" "}
+reactions = Réactions : { $list }
+reaction-people = { $emoji } { $people }
+reaction-count = { $emoji } × { $count }
+reaction-people-count = { $emoji } { $people } (+ { $count })
+
+## Fichiers
+
+kind-photo = Photo
+kind-video = Vidéo
+kind-gif = GIF
+kind-video-note = Message vidéo
+kind-voice = Message vocal
+kind-audio = Audio
+kind-sticker = Autocollant
+kind-document = Document
+kind-link-preview = Aperçu de lien
+kind-unknown = Fichier
+file-named = { $kind } « { $name } »
+file-sized = { $file } ({ $size })
+file-omitted = 📎 { $file } : non inclus dans l’export
+file-missing = 📎 { $file } : introuvable dans l’export
+file-too-large = 📎 { $file } : laissé de côté par l’export en raison de sa taille
+file-not-imported = 📎 { $file } : non importé
+file-link-preview = 🔗 Aperçu de lien
+sticker-emoji = Autocollant { $emoji }
+
+## Lieux, contacts, appels
+
+location = 📍 Position partagée
+location-labelled = 📍 { $label }
+location-live = 📍 Position en direct
+location-live-for = 📍 Position en direct, pendant { $duration }
+contact = 👤 Contact : { $name }
+contact-unnamed = 👤 Contact
+contact-card-missing = (fiche absente de l’export)
+contact-card-not-imported = (fiche non importée)
+call-voice = 📞 Appel vocal
+call-voice-lasting = 📞 Appel vocal, { $duration }
+call-voice-missed = 📞 Appel vocal manqué
+call-video = 📹 Appel vidéo
+call-video-lasting = 📹 Appel vidéo, { $duration }
+call-video-missed = 📹 Appel vidéo manqué
+
+## Sondages
+
+poll = 📊 Sondage
+poll-multiple = (plusieurs réponses possibles)
+poll-results = 📊 Résultats du sondage « { $question } »
+poll-option-votes = { $option } : { $votes ->
+    [one] { $votes } voix
+   *[other] { $votes } voix
+}
+poll-total = { $voters ->
+    [one] { $voters } votant
+   *[other] { $voters } votants
+}
+poll-closed = Sondage terminé
+poll-voters = { $option } : { $people }
+
+## Lignes de la messagerie
+
+system-created = La discussion a été créée
+system-created-by = { $actor } a créé la discussion
+system-created-titled = La discussion « { $title } » a été créée
+system-created-titled-by = { $actor } a créé la discussion « { $title } »
+system-renamed = Le nom de la discussion a changé
+system-renamed-by = { $actor } a changé le nom de la discussion
+system-renamed-titled = La discussion s’appelle désormais « { $title } »
+system-renamed-titled-by = { $actor } a renommé la discussion en « { $title } »
+system-description = La description a changé
+system-description-by = { $actor } a changé la description
+system-photo = La photo de la discussion a changé
+system-photo-by = { $actor } a changé la photo de la discussion
+system-joined = { $people } { $count ->
+    [one] a
+   *[other] ont
+} rejoint la discussion
+system-joined-unknown = Quelqu’un a rejoint la discussion
+system-added = Ajout à la discussion : { $people }
+system-added-by = { $actor } a ajouté { $people }
+system-added-unknown = Quelqu’un a été ajouté à la discussion
+system-left = { $people } { $count ->
+    [one] a
+   *[other] ont
+} quitté la discussion
+system-left-unknown = Quelqu’un a quitté la discussion
+system-removed = Retrait de la discussion : { $people }
+system-removed-by = { $actor } a retiré { $people }
+system-removed-unknown = Quelqu’un a été retiré de la discussion
+system-admin = Les droits d’administration ont changé
+system-admin-of = Les droits d’administration ont changé pour { $people }
+system-number = Un numéro ou un compte a changé
+system-number-of = Le numéro ou le compte a changé pour { $people }
+system-encryption = Le chiffrement de la discussion a été annoncé
+system-ephemeral = La durée de vie des messages a changé
+system-pinned = Un message a été épinglé ou désépinglé
+system-pinned-by = { $actor } a épinglé ou désépinglé un message
+system-blocked = Un contact a été bloqué ou débloqué
+system-other = Événement de la messagerie, sans texte dans l’export
+
+## Constats d’un import (un par sorte de constat)
+
+finding-unreadable = Passages illisibles, qui n’appartiennent à aucun message
+finding-unknown-kind = Messages d’une sorte inconnue : leur texte est gardé
+finding-unknown-field = Champs inconnus dans l’export
+finding-invalid-text = Caractères invalides, remplacés par « � »
+finding-truncated = Fichier incomplet : ce qui est entier a été lu
+finding-repaired = Erreurs de syntaxe de l’export, réparées
+finding-unsafe-entry = Fichiers au nom dangereux, jamais ouverts
+finding-date-order-uncertain = Ordre jour-mois incertain dans les dates
+finding-impossible-time = Heures qui n’existent pas dans le fuseau choisi, sans doute erroné
+finding-ambiguous-time = Heures qui existent deux fois (passage à l’heure d’hiver) : l’ordre des messages a décidé
+finding-probably-cut = Export sans doute coupé : il s’arrête à un nombre rond de messages
+finding-beginning-missing = Le début de la discussion manque
+finding-namesakes-possible = Plusieurs personnes portent peut-être le même nom
+finding-name-is-number = Personnes connues par leur seul numéro de téléphone
+finding-other-chats-present = L’export contient d’autres discussions que celle demandée
+finding-orphan-files = Fichiers qu’aucun message ne cite
+finding-attachment-missing = Fichiers cités mais absents de l’export
+finding-attachment-mismatch = Fichiers différents de ce que disent leur nom ou leur empreinte
+finding-expired = Messages éphémères arrivés à échéance, laissés de côté
+finding-reply-target-missing = Réponses à un message absent de l’export
+finding-conflict = Deux exports se contredisent sur un message
+finding-own-messages-only = L’export ne contient que les messages de son auteur
+finding-not-in-format = Informations que ce format d’export ne peut pas contenir
+finding-not-carried = Informations que Matrix ne peut pas porter telles quelles
