@@ -7,5 +7,6 @@ pub mod config;
 pub mod convert;
 pub mod matrix;
 pub mod model;
+pub mod portal;
 pub mod store;
 pub mod wording;

@@ -1,0 +1,330 @@
+//! Files on their way into the media store, whether they come from a zip or from a daemon.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use ruma::OwnedMxcUri;
+use ruma::events::room::MediaSource;
+use serde::{Deserialize, Serialize};
+use sha2::Digest;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::error::PortalError;
+use super::room::Portals;
+use crate::convert::{MediaFacts, Upload, UploadedThumbnail, media};
+use crate::matrix::{Actor, MatrixError, UploadBody};
+use crate::model::ids::Sha256;
+use crate::model::media::Attachment;
+use crate::store::UploadRecord;
+
+/// Files up to this size are held in memory, so that pictures can be measured and shrunk.
+const WHOLE_LIMIT_BYTES: u64 = 32 << 20;
+/// What is looked at of a larger file.
+const HEAD_BYTES: usize = 64 << 10;
+const CHUNK_BYTES: usize = 128 << 10;
+/// Chunks between the reading thread and the connection.
+const CHUNKS_AHEAD: usize = 4;
+
+type Pour = dyn Fn(&mut dyn Write) -> io::Result<()> + Send + Sync;
+
+/// A file that can be read any number of times, in bounded memory.
+#[derive(Clone)]
+pub struct Blob {
+    size_bytes: u64,
+    pour: Arc<Pour>,
+}
+
+impl Blob {
+    /// A file of `size_bytes` whose bytes `pour` writes out from the beginning. `pour` blocks
+    /// and runs on a thread of its own.
+    pub fn new(
+        size_bytes: u64,
+        pour: impl Fn(&mut dyn Write) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        Self { size_bytes, pour: Arc::new(pour) }
+    }
+
+    /// Its size.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+}
+
+impl fmt::Debug for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blob").field("size_bytes", &self.size_bytes).finish_non_exhaustive()
+    }
+}
+
+/// How an upload ended.
+#[derive(Clone, Debug)]
+pub enum Uploaded {
+    /// The homeserver has it.
+    Done(Box<Upload>),
+    /// Larger than the homeserver, or the plan, allows.
+    TooLarge,
+    /// The bytes cannot be read.
+    Unreadable {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// What the store keeps of [`MediaFacts`]: everything but the thumbnail's bytes.
+#[derive(Serialize, Deserialize)]
+struct StoredFacts {
+    mime: String,
+    size_bytes: u64,
+    width: Option<u32>,
+    height: Option<u32>,
+    duration_ms: Option<u64>,
+    blurhash: Option<String>,
+    waveform: Option<Vec<u16>>,
+    animated: Option<bool>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredThumbnail {
+    url: OwnedMxcUri,
+    width: u32,
+    height: u32,
+    mime: String,
+    size_bytes: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredSource {
+    url: OwnedMxcUri,
+}
+
+impl Portals {
+    /// The upload of a file of an archive that was done before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn known_upload(&self, portal: &str, entry: &str) -> Result<Option<Upload>, PortalError> {
+        Ok(self.store().upload(portal, entry)?.and_then(|record| read_record(&record)))
+    }
+
+    /// Uploads the file `entry` of an archive, once per portal. The file is measured on the way,
+    /// never trusted.
+    ///
+    /// # Errors
+    /// When the homeserver cannot be reached or our records fail. A file that is too large or
+    /// unreadable is an outcome, not an error.
+    pub async fn upload(
+        &self,
+        portal: &str,
+        entry: &str,
+        attachment: &Attachment,
+        blob: Blob,
+        limit_bytes: u64,
+    ) -> Result<Uploaded, PortalError> {
+        if let Some(upload) = self.known_upload(portal, entry)? {
+            return Ok(Uploaded::Done(Box::new(upload)));
+        }
+        if blob.size_bytes > limit_bytes {
+            return Ok(Uploaded::TooLarge);
+        }
+        let seen = match self.look(blob.clone(), attachment.clone()).await {
+            Ok(seen) => seen,
+            Err(error) => return Ok(Uploaded::Unreadable { reason: error.to_string() }),
+        };
+        let Seen { mut facts, whole } = seen;
+        let body = || match &whole {
+            Some(bytes) => UploadBody::Whole(bytes.clone()),
+            None => UploadBody::Streamed { length: blob.size_bytes, stream: stream(blob.clone()) },
+        };
+        let actor = Actor { user_id: self.settings().bot.clone(), device_id: None };
+        // No file name: it may name a person, and the event's content carries it anyway.
+        let url = match self.homeserver().upload(&actor, &facts.mime, None, body).await {
+            Ok(url) => url,
+            Err(MatrixError::Refused { status, .. })
+                if status == http::StatusCode::PAYLOAD_TOO_LARGE =>
+            {
+                return Ok(Uploaded::TooLarge);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let thumbnail = match facts.thumbnail.take() {
+            None => None,
+            Some(picture) => {
+                let bytes = Bytes::from(picture.bytes);
+                let body = || UploadBody::<ReceiverStream<_>>::Whole(bytes.clone());
+                Some(StoredThumbnail {
+                    url: self.homeserver().upload(&actor, picture.mime, None, body).await?,
+                    width: picture.width,
+                    height: picture.height,
+                    mime: picture.mime.to_owned(),
+                    size_bytes: bytes.len() as u64,
+                })
+            }
+        };
+        let record = write_record(facts, url, thumbnail)?;
+        self.store().put_upload(portal, entry, &record)?;
+        match read_record(&record) {
+            Some(upload) => Ok(Uploaded::Done(Box::new(upload))),
+            None => Ok(Uploaded::Unreadable { reason: "its record cannot be read".to_owned() }),
+        }
+    }
+
+    /// Reads a file once: its digest, its kind, and what a client wants to know of it.
+    async fn look(&self, blob: Blob, attachment: Attachment) -> io::Result<Seen> {
+        // Decoding is what costs memory and time, so the permit covers reading, too.
+        let permit = self.decoders().clone().acquire_owned().await.map_err(io::Error::other)?;
+        tokio::task::spawn_blocking(move || {
+            let seen = look_blocking(&blob, &attachment);
+            drop(permit);
+            seen
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+}
+
+struct Seen {
+    facts: MediaFacts,
+    whole: Option<Bytes>,
+}
+
+fn look_blocking(blob: &Blob, attachment: &Attachment) -> io::Result<Seen> {
+    let keep = if blob.size_bytes <= WHOLE_LIMIT_BYTES {
+        usize::try_from(blob.size_bytes).unwrap_or(HEAD_BYTES)
+    } else {
+        HEAD_BYTES
+    };
+    let mut sink =
+        Looking { hash: sha2::Sha256::new(), kept: Vec::with_capacity(keep), keep, read: 0 };
+    (blob.pour)(&mut sink)?;
+    let digest = Sha256::from_bytes(sink.hash.finalize().into());
+    let whole = (sink.read == sink.kept.len() as u64).then(|| Bytes::from(sink.kept.clone()));
+    let probe = media::probe(&sink.kept, whole.as_deref(), attachment);
+    Ok(Seen { facts: probe.into_facts(sink.read, digest), whole })
+}
+
+struct Looking {
+    hash: sha2::Sha256,
+    kept: Vec<u8>,
+    keep: usize,
+    read: u64,
+}
+
+impl Write for Looking {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hash.update(bytes);
+        self.read += bytes.len() as u64;
+        let room = self.keep.saturating_sub(self.kept.len());
+        self.kept.extend(bytes.iter().take(room));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The bytes of a blob as a stream, read on a thread of its own, a few chunks ahead.
+fn stream(blob: Blob) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let mut sink = Sending { sender: &sender, chunk: Vec::with_capacity(CHUNK_BYTES) };
+        let ended = (blob.pour)(&mut sink).and_then(|()| sink.flush());
+        if let Err(error) = ended {
+            // Nobody listening means the upload was given up; then there is nobody to tell.
+            let _ = sender.blocking_send(Err(error));
+        }
+    });
+    ReceiverStream::new(receiver)
+}
+
+struct Sending<'a> {
+    sender: &'a mpsc::Sender<io::Result<Bytes>>,
+    chunk: Vec<u8>,
+}
+
+impl Write for Sending<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.chunk.extend_from_slice(bytes);
+        if self.chunk.len() >= CHUNK_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.chunk.is_empty() {
+            return Ok(());
+        }
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(CHUNK_BYTES));
+        self.sender
+            .blocking_send(Ok(Bytes::from(chunk)))
+            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+    }
+}
+
+fn write_record(
+    facts: MediaFacts,
+    url: OwnedMxcUri,
+    thumbnail: Option<StoredThumbnail>,
+) -> Result<UploadRecord, PortalError> {
+    let MediaFacts {
+        mime,
+        size_bytes,
+        sha256,
+        width,
+        height,
+        duration_ms,
+        blurhash,
+        waveform,
+        thumbnail: _,
+        animated,
+    } = facts;
+    let facts =
+        StoredFacts { mime, size_bytes, width, height, duration_ms, blurhash, waveform, animated };
+    let unwritable = |error: serde_json::Error| MatrixError::Request { reason: error.to_string() };
+    Ok(UploadRecord {
+        sha256,
+        source: serde_json::to_value(StoredSource { url }).map_err(unwritable)?,
+        thumbnail: thumbnail.map(serde_json::to_value).transpose().map_err(unwritable)?,
+        facts: serde_json::to_value(facts).map_err(unwritable)?,
+    })
+}
+
+/// `None` when another version wrote the record; the file is then uploaded again.
+fn read_record(record: &UploadRecord) -> Option<Upload> {
+    let StoredSource { url } = StoredSource::deserialize(&record.source).ok()?;
+    let facts = StoredFacts::deserialize(&record.facts).ok()?;
+    let thumbnail = match &record.thumbnail {
+        None => None,
+        Some(value) => {
+            let stored = StoredThumbnail::deserialize(value).ok()?;
+            Some(UploadedThumbnail {
+                source: MediaSource::Plain(stored.url),
+                width: stored.width,
+                height: stored.height,
+                mime: stored.mime,
+                size_bytes: stored.size_bytes,
+            })
+        }
+    };
+    Some(Upload {
+        source: MediaSource::Plain(url),
+        facts: MediaFacts {
+            mime: facts.mime,
+            size_bytes: facts.size_bytes,
+            sha256: record.sha256,
+            width: facts.width,
+            height: facts.height,
+            duration_ms: facts.duration_ms,
+            blurhash: facts.blurhash,
+            waveform: facts.waveform,
+            thumbnail: None,
+            animated: facts.animated,
+        },
+        thumbnail,
+    })
+}

@@ -1,0 +1,345 @@
+//! The one door. Converted, intended, flushed, sent, recorded: in this order, once.
+
+use std::collections::BTreeMap;
+
+use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId, event_id};
+use serde_json::value::{RawValue, to_raw_value};
+use sha2::{Digest, Sha256};
+
+use super::error::PortalError;
+use super::mark::{Mark, Provenance};
+use super::room::Portals;
+use super::roster::Roster;
+use crate::convert::{self, Converted, Part, Policy, Resolved, Speaker, Upload};
+use crate::matrix::{MatrixError, Outgoing};
+use crate::model::finding::Finding;
+use crate::model::ids::MessageId;
+use crate::model::message::Message;
+use crate::store::{LedgerRow, MessageRow, PartKey, PartState};
+
+/// A portal that is ready to take deliveries. One worker at a time holds it.
+pub struct Portal {
+    portals: Portals,
+    id: String,
+    room: OwnedRoomId,
+    roster: Roster,
+    policy: Policy,
+    provenance: Provenance,
+}
+
+/// One thing to put into the room.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Its place in the order of the chat, from 0.
+    pub ordinal: u64,
+    /// The message.
+    pub message: Message,
+    /// The uploads of its files, by container entry.
+    pub uploads: BTreeMap<String, Upload>,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// The message.
+    pub message: MessageId,
+    /// What became of it.
+    pub disposition: Disposition,
+    /// What was lost on the way.
+    pub losses: Vec<Finding>,
+}
+
+/// What became of a message as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Every part is in the room.
+    Delivered {
+        /// How many events.
+        events: u16,
+    },
+    /// The homeserver refused a part for good.
+    Refused {
+        /// Its reason.
+        reason: String,
+    },
+    /// The policy leaves messages of this kind out.
+    LeftOut,
+}
+
+impl Portal {
+    /// A portal whose room exists and whose people are in it.
+    pub fn new(
+        portals: Portals,
+        id: String,
+        room: OwnedRoomId,
+        roster: Roster,
+        policy: Policy,
+        provenance: Provenance,
+    ) -> Self {
+        Self { portals, id, room, roster, policy, provenance }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its room.
+    pub fn room(&self) -> &OwnedRoomId {
+        &self.room
+    }
+
+    /// What is shared by all portals.
+    pub fn portals(&self) -> &Portals {
+        &self.portals
+    }
+
+    /// The job and archive its events are marked with.
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
+    /// Whether a message needs nothing more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn is_delivered(&self, message: &MessageId) -> Result<bool, PortalError> {
+        let row = self.portals.store().message_row(&self.id, message)?;
+        if !row.complete {
+            return Ok(false);
+        }
+        for part in 0..row.parts {
+            let known = self.portals.store().ledger_row(&self.key(message, part))?;
+            if known.is_none_or(|row| row.state == PartState::Intended) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Puts deliveries into the room, in order, and says what became of each.
+    ///
+    /// As many as possible are intended with one flush: a delivery that answers one before it
+    /// in the same call waits until that one's event id is known. Deliveries that are done, or
+    /// half done, are finished, not repeated.
+    ///
+    /// # Errors
+    /// When the homeserver cannot be reached or our records fail. What was sent until then is
+    /// recorded, and the call can be repeated.
+    pub async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<Vec<Receipt>, PortalError> {
+        let mut receipts = Vec::with_capacity(deliveries.len());
+        let mut waiting = deliveries.into_iter().peekable();
+        while waiting.peek().is_some() {
+            let mut run: Vec<Prepared> = Vec::new();
+            while let Some(delivery) = waiting.next_if(|next| !answers_one_of(&next.message, &run))
+            {
+                run.push(self.prepare(delivery)?);
+            }
+            self.portals.store().flush().await?;
+            for prepared in run {
+                receipts.push(self.send(prepared).await?);
+            }
+        }
+        Ok(receipts)
+    }
+
+    /// Converts a message and writes its rows, unless they stand already.
+    fn prepare(&self, delivery: Delivery) -> Result<Prepared, PortalError> {
+        let Delivery { ordinal, message, uploads } = delivery;
+        let converted =
+            self.resolve(&uploads, |resolved| convert::parts(&message, resolved, &self.policy));
+        let later = self.resolve(&uploads, |resolved| {
+            // Any id serves to see whether something follows.
+            let stand_in = event_id!("$stand-in");
+            convert::followups(&message, stand_in, &[stand_in.to_owned()], resolved, &self.policy)
+        });
+        let Converted { parts, mut losses } = converted;
+        losses.extend(later.losses);
+        let store = self.portals.store();
+        let known = store.message_row(&self.id, &message.id)?;
+        let mut rows = Vec::with_capacity(parts.len());
+        if known == MessageRow::default() {
+            for part in parts {
+                rows.push(self.row(ordinal, &message.id, part)?);
+            }
+            let total = MessageRow {
+                parts: rows.len().try_into().unwrap_or(u16::MAX),
+                complete: later.parts.is_empty(),
+            };
+            store.intend(&self.id, &message.id, &rows, &total)?;
+        } else {
+            // Written before a crash: these bytes, not new ones, are what may stand in the room.
+            for part in 0..known.parts {
+                rows.extend(store.ledger_row(&self.key(&message.id, part))?);
+            }
+        }
+        let followups = if later.parts.is_empty() || known.complete {
+            Followups::None
+        } else {
+            Followups::Wanted
+        };
+        Ok(Prepared { ordinal, message, rows, losses, followups })
+    }
+
+    /// Sends what is not sent yet of one message, then what needs its event ids.
+    async fn send(&self, prepared: Prepared) -> Result<Receipt, PortalError> {
+        let Prepared { ordinal, message, rows, losses, followups } = prepared;
+        let mut events = Vec::with_capacity(rows.len());
+        let mut refusal = None;
+        for row in rows {
+            match self.send_row(row).await? {
+                Ok(event) => events.push(event),
+                Err(reason) => refusal = Some(reason),
+            }
+        }
+        if let (Followups::Wanted, Some(first)) = (followups, events.first()) {
+            let converted = self.resolve(&BTreeMap::new(), |resolved| {
+                convert::followups(&message, first, &events, resolved, &self.policy)
+            });
+            let mut rows = Vec::with_capacity(converted.parts.len());
+            for part in converted.parts {
+                rows.push(self.row(ordinal, &message.id, part)?);
+            }
+            let parts = rows.last().map_or(events.len(), |row| usize::from(row.part) + 1);
+            let total = MessageRow { parts: parts.try_into().unwrap_or(u16::MAX), complete: true };
+            self.portals.store().intend(&self.id, &message.id, &rows, &total)?;
+            self.portals.store().flush().await?;
+            for row in rows {
+                match self.send_row(row).await? {
+                    Ok(event) => events.push(event),
+                    Err(reason) => refusal = Some(reason),
+                }
+            }
+        }
+        let disposition = match (refusal, events.len()) {
+            (Some(reason), _) => Disposition::Refused { reason },
+            (None, 0) => Disposition::LeftOut,
+            (None, sent) => Disposition::Delivered { events: sent.try_into().unwrap_or(u16::MAX) },
+        };
+        Ok(Receipt { message: message.id, disposition, losses })
+    }
+
+    /// Sends one row unless it is settled. The inner error is a refusal that no repetition heals.
+    async fn send_row(
+        &self,
+        mut row: LedgerRow,
+    ) -> Result<Result<OwnedEventId, String>, PortalError> {
+        match row.state {
+            PartState::Sent { event_id } => return Ok(Ok(event_id)),
+            PartState::Refused { reason } => return Ok(Err(reason)),
+            PartState::Intended => {}
+        }
+        let txn_id = transaction_id(&self.id, &row.message, row.part);
+        let outgoing = Outgoing {
+            event_type: &row.event_type,
+            content: &row.content,
+            txn_id: &txn_id,
+            at: Some(row.at),
+        };
+        let answer = self.portals.intent(&row.sender).send(&self.room, outgoing).await;
+        let outcome = match answer {
+            Ok(event_id) => {
+                row.state = PartState::Sent { event_id: event_id.clone() };
+                Ok(event_id)
+            }
+            Err(MatrixError::Refused { status, errcode, message, .. })
+                if is_final(status, &errcode) =>
+            {
+                let reason = format!("{status} {errcode} {message}");
+                row.state = PartState::Refused { reason: reason.clone() };
+                Err(reason)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.portals.store().settle(&self.id, &row)?;
+        Ok(outcome)
+    }
+
+    fn row(&self, ordinal: u64, message: &MessageId, part: Part) -> Result<LedgerRow, PortalError> {
+        let Part { index, speaker, at, event_type, mut content } = part;
+        let sender: OwnedUserId = match speaker {
+            Speaker::Bot => self.portals.bot().user_id().to_owned(),
+            Speaker::Ghost(participant) => match self.roster.person(&participant) {
+                Some(person) => person.ghost.clone(),
+                None => return Err(PortalError::NobodyFor { participant }),
+            },
+        };
+        let Provenance { job, archive } = &self.provenance;
+        Mark { job: job.clone(), archive: *archive, message: message.clone(), part: index }
+            .put(&mut content);
+        let content: Box<RawValue> = to_raw_value(&content)
+            .map_err(|error| MatrixError::Request { reason: error.to_string() })?;
+        Ok(LedgerRow {
+            message: message.clone(),
+            part: index,
+            ordinal,
+            sender,
+            at,
+            event_type,
+            content,
+            state: PartState::Intended,
+        })
+    }
+
+    fn resolve<T>(
+        &self,
+        uploads: &BTreeMap<String, Upload>,
+        convert: impl FnOnce(&Resolved<'_>) -> T,
+    ) -> T {
+        let resolved = Resolved {
+            person: &|participant| self.roster.person(participant).cloned(),
+            event: &|message| self.first_event(message),
+            upload: &|entry| uploads.get(entry).cloned(),
+        };
+        convert(&resolved)
+    }
+
+    /// The first event of a message that is in the room.
+    fn first_event(&self, message: &MessageId) -> Option<OwnedEventId> {
+        let row = self.portals.store().ledger_row(&self.key(message, 0)).ok().flatten()?;
+        match row.state {
+            PartState::Sent { event_id } => Some(event_id),
+            PartState::Intended | PartState::Refused { .. } => None,
+        }
+    }
+
+    pub(super) fn key(&self, message: &MessageId, part: u16) -> PartKey {
+        PartKey { portal: self.id.clone(), message: message.clone(), part }
+    }
+}
+
+struct Prepared {
+    ordinal: u64,
+    message: Message,
+    rows: Vec<LedgerRow>,
+    losses: Vec<Finding>,
+    followups: Followups,
+}
+
+enum Followups {
+    None,
+    Wanted,
+}
+
+fn answers_one_of(message: &Message, run: &[Prepared]) -> bool {
+    let target = message.reply_to.as_ref().and_then(|reply| reply.id.as_ref());
+    target.is_some_and(|id| run.iter().any(|prepared| prepared.message.id == *id))
+}
+
+/// Whether a refusal concerns this event alone, so that the rest can go on without it.
+fn is_final(status: http::StatusCode, errcode: &str) -> bool {
+    status == http::StatusCode::PAYLOAD_TOO_LARGE
+        || matches!(errcode, "M_TOO_LARGE" | "M_BAD_JSON" | "M_INVALID_PARAM")
+}
+
+/// The same for every attempt at the same part, and never shared with another: Synapse does not
+/// keep the ids of different senders of one service apart.
+fn transaction_id(portal: &str, message: &MessageId, part: u16) -> String {
+    let mut hash = Sha256::new();
+    for piece in [portal.as_bytes(), message.as_str().as_bytes(), &part.to_be_bytes()] {
+        hash.update((piece.len() as u64).to_be_bytes());
+        hash.update(piece);
+    }
+    let digest = hex::encode(hash.finalize());
+    format!("p{}", digest.get(..40).unwrap_or(&digest))
+}

@@ -1,0 +1,78 @@
+//! Why a portal cannot go on.
+
+use thiserror::Error;
+
+use crate::matrix::MatrixError;
+use crate::model::ids::ParticipantId;
+use crate::store::StoreError;
+
+/// Why something could not enter a room.
+#[derive(Debug, Error)]
+pub enum PortalError {
+    /// The homeserver.
+    #[error(transparent)]
+    Matrix(#[from] MatrixError),
+    /// Our own records.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The server made a room that is not the one the plan describes.
+    #[error("the room is not what the plan says: {what}")]
+    RoomNotAsAsked {
+        /// The difference.
+        what: String,
+    },
+    /// The room holds events that our ledger does not know.
+    #[error(
+        "the room holds {unknown} event(s) of this job that the store does not know: the store was restored from an older backup"
+    )]
+    StoreBehindRoom {
+        /// How many were met before we stopped counting.
+        unknown: usize,
+    },
+    /// A person without a ghost.
+    #[error("nobody in the plan stands for participant {participant}")]
+    NobodyFor {
+        /// The participant's id.
+        participant: ParticipantId,
+    },
+    /// The homeserver hides what is as old as this archive.
+    #[error(
+        "an event dated {date} was accepted, but a member cannot read it: the server's retention hides it"
+    )]
+    Retention {
+        /// The oldest date of the archive.
+        date: String,
+    },
+}
+
+impl PortalError {
+    /// Whether trying again later may help, with nothing changed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Matrix(error) => error.is_transient(),
+            Self::Store(_)
+            | Self::RoomNotAsAsked { .. }
+            | Self::StoreBehindRoom { .. }
+            | Self::NobodyFor { .. }
+            | Self::Retention { .. } => false,
+        }
+    }
+
+    /// What an operator can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Matrix(error) => error.hint(),
+            Self::Store(_) => "check the disk of daemon.state_dir",
+            Self::RoomNotAsAsked { .. } => {
+                "the homeserver's modules changed the room; nothing was sent into it, see docs/rooms.md"
+            }
+            Self::StoreBehindRoom { .. } => {
+                "bring back the newest store, or cancel the job and import into a new room"
+            }
+            Self::NobodyFor { .. } => "make the plan anew from this archive",
+            Self::Retention { .. } => {
+                "have the retention policy lifted for this room, or leave out older messages in the plan"
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! A foreign chat and its room: the one door through which every message enters.
+//!
+//! `import` and `relay` decide what shall be said; here it is converted, written down, flushed,
+//! sent, and written down again, once and in order, whatever happens in between.
+
+mod blob;
+mod deliver;
+mod doubt;
+mod error;
+mod ghost;
+mod mark;
+mod room;
+mod roster;
+
+pub use blob::{Blob, Uploaded};
+pub use deliver::{Delivery, Disposition, Portal, Receipt};
+pub use doubt::Settled;
+pub use error::PortalError;
+pub use mark::{MARK, Mark, Provenance};
+pub use room::Portals;
+pub use roster::{GhostNamer, Roster};
