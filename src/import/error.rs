@@ -1,0 +1,86 @@
+//! Why a job cannot go on.
+
+use thiserror::Error;
+
+use super::plan::PlanError;
+use crate::archive::ArchiveError;
+use crate::matrix::MatrixError;
+use crate::portal::PortalError;
+use crate::store::StoreError;
+
+/// Why an import stopped.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The room or the homeserver.
+    #[error(transparent)]
+    Portal(#[from] PortalError),
+    /// Our own records.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The archive in the spool is not the one the plan was made from.
+    #[error("the archive has digest {found}, the plan was made from {expected}")]
+    ArchiveChanged {
+        /// What the plan says.
+        expected: String,
+        /// What lies in the spool.
+        found: String,
+    },
+    /// No witness is configured.
+    #[error("no witness account is configured, so nothing can be verified")]
+    NoWitness,
+    /// The disk.
+    #[error("cannot use {path}: {reason}")]
+    Disk {
+        /// Which file or folder.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A thread of ours ended before its work.
+    #[error("an internal task ended early: {reason}")]
+    Task {
+        /// What it left behind.
+        reason: String,
+    },
+}
+
+impl From<MatrixError> for ImportError {
+    fn from(error: MatrixError) -> Self {
+        Self::Portal(error.into())
+    }
+}
+
+impl ImportError {
+    /// Whether trying again later may help, with nothing changed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Portal(error) => error.is_transient(),
+            Self::Archive(_)
+            | Self::Plan(_)
+            | Self::Store(_)
+            | Self::ArchiveChanged { .. }
+            | Self::NoWitness
+            | Self::Disk { .. }
+            | Self::Task { .. } => false,
+        }
+    }
+
+    /// What an operator can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Portal(error) => error.hint(),
+            Self::Archive(_) => "check the file with `passerelle archive inspect`",
+            Self::Plan(_) => "make the plan anew with `passerelle import plan`",
+            Self::Store(_) | Self::Disk { .. } => "free space or repair the disk, then resume",
+            Self::ArchiveChanged { .. } => "make a new plan from this archive, or bring the old one",
+            Self::NoWitness => "set witness.token_file, restart the daemon, then resume",
+            Self::Task { .. } => "resume; if it happens again, report it with the daemon's log",
+        }
+    }
+}
