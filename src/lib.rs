@@ -5,6 +5,7 @@
 pub mod archive;
 pub mod config;
 pub mod convert;
+pub mod import;
 pub mod matrix;
 pub mod model;
 pub mod portal;

@@ -78,7 +78,9 @@ impl ImportError {
             Self::Archive(_) => "check the file with `passerelle archive inspect`",
             Self::Plan(_) => "make the plan anew with `passerelle import plan`",
             Self::Store(_) | Self::Disk { .. } => "free space or repair the disk, then resume",
-            Self::ArchiveChanged { .. } => "make a new plan from this archive, or bring the old one",
+            Self::ArchiveChanged { .. } => {
+                "make a new plan from this archive, or bring the old one"
+            }
             Self::NoWitness => "set witness.token_file, restart the daemon, then resume",
             Self::Task { .. } => "resume; if it happens again, report it with the daemon's log",
         }

@@ -15,7 +15,6 @@ use super::error::ImportError;
 use crate::archive::{Archive, ChatSurvey, NameKind, Options, ParticipantSurvey, Record, Survey};
 use crate::convert::{Attribution, SystemLines};
 use crate::matrix::{Lookup, RoomKind};
-use crate::model::finding::FindingKind;
 use crate::model::ids::{ChatId, Network, ParticipantId, Sha256};
 use crate::model::media::AttachmentState;
 
@@ -492,9 +491,6 @@ impl ParticipantPlan {
     }
 }
 
-/// Findings a person should see before approving, counted.
-pub(super) type FindingCounts = BTreeMap<FindingKind, u64>;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -558,10 +554,7 @@ mod tests {
         .into_iter()
         .map(|one| one.name)
         .collect();
-        assert_eq!(
-            names,
-            ["Claire Martin", "Participant 2", "claire martin (2)", "Participant 4"]
-        );
+        assert_eq!(names, ["Claire Martin", "Participant 2", "claire martin (2)", "Participant 4"]);
     }
 
     #[test]

@@ -19,7 +19,10 @@ impl Plan {
         writeln!(out, "# Decisions are marked DECIDE. Then: passerelle import start THIS_FILE\n")?;
         writeln!(out, "form = {form}\nseal = \"{seal}\"\n")?;
         writeln!(out, "[approval]")?;
-        writeln!(out, "# DECIDE: who answers for this import (name and office); kept in the report.")?;
+        writeln!(
+            out,
+            "# DECIDE: who answers for this import (name and office); kept in the report."
+        )?;
         writeln!(out, "by = {}\n", quoted(&approval.by))?;
 
         writeln!(out, "# What was found in the archive (facts).\n[archive]")?;
@@ -55,15 +58,24 @@ impl Plan {
         writeln!(out, "invite = {}\n", list(&room.invite))?;
 
         writeln!(out, "[messages]")?;
-        writeln!(out, "# ghosts: each person has an account of the bridge. bot_with_prefix: one bot")?;
+        writeln!(
+            out,
+            "# ghosts: each person has an account of the bridge. bot_with_prefix: one bot"
+        )?;
         writeln!(out, "# speaks and names the author.")?;
         writeln!(out, "attribution = {}", word(&messages.attribution))?;
         writeln!(out, "# What becomes of the messenger's own lines (joins, renames).")?;
         writeln!(out, "system_lines = {}\n", word(&messages.system_lines))?;
 
         writeln!(out, "# Who is who. id, exported_name and messages are facts.")?;
-        writeln!(out, "# DECIDE for each: the name shown in Tchap, the Tchap account if there is one")?;
-        writeln!(out, "# (it is mentioned, never spoken for), and reviewed = true once looked at.")?;
+        writeln!(
+            out,
+            "# DECIDE for each: the name shown in Tchap, the Tchap account if there is one"
+        )?;
+        writeln!(
+            out,
+            "# (it is mentioned, never spoken for), and reviewed = true once looked at."
+        )?;
         for person in participants {
             writeln!(out, "\n[[participant]]")?;
             writeln!(out, "id = {}", quoted(person.id.as_str()))?;

@@ -48,6 +48,16 @@ impl Blob {
         Self { size_bytes, pour: Arc::new(pour) }
     }
 
+    /// The digest of its bytes. Blocks.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn sha256(&self) -> io::Result<Sha256> {
+        let mut sink = Looking { hash: sha2::Sha256::new(), kept: Vec::new(), keep: 0, read: 0 };
+        (self.pour)(&mut sink)?;
+        Ok(Sha256::from_bytes(sink.hash.finalize().into()))
+    }
+
     /// Its size.
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
@@ -102,12 +112,12 @@ struct StoredSource {
 }
 
 impl Portals {
-    /// The upload of a file of an archive that was done before.
+    /// What became of a file of an archive, if it was dealt with before.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn known_upload(&self, portal: &str, entry: &str) -> Result<Option<Upload>, PortalError> {
-        Ok(self.store().upload(portal, entry)?.and_then(|record| read_record(&record)))
+    pub fn known_upload(&self, portal: &str, entry: &str) -> Result<Option<Uploaded>, PortalError> {
+        Ok(self.store().upload(portal, entry)?.and_then(read_record))
     }
 
     /// Uploads the file `entry` of an archive, once per portal. The file is measured on the way,
@@ -124,17 +134,28 @@ impl Portals {
         blob: Blob,
         limit_bytes: u64,
     ) -> Result<Uploaded, PortalError> {
-        if let Some(upload) = self.known_upload(portal, entry)? {
-            return Ok(Uploaded::Done(Box::new(upload)));
+        if let Some(uploaded) = self.known_upload(portal, entry)? {
+            return Ok(uploaded);
         }
+        let record = self.upload_anew(attachment, blob, limit_bytes).await?;
+        self.store().put_upload(portal, entry, &record)?;
+        Ok(read_record(record)
+            .unwrap_or(Uploaded::Unreadable { reason: "its record cannot be read".to_owned() }))
+    }
+
+    async fn upload_anew(
+        &self,
+        attachment: &Attachment,
+        blob: Blob,
+        limit_bytes: u64,
+    ) -> Result<UploadRecord, PortalError> {
         if blob.size_bytes > limit_bytes {
-            return Ok(Uploaded::TooLarge);
+            return Ok(UploadRecord::TooLarge);
         }
-        let seen = match self.look(blob.clone(), attachment.clone()).await {
+        let Seen { mut facts, whole } = match self.look(blob.clone(), attachment.clone()).await {
             Ok(seen) => seen,
-            Err(error) => return Ok(Uploaded::Unreadable { reason: error.to_string() }),
+            Err(error) => return Ok(UploadRecord::Unreadable { reason: error.to_string() }),
         };
-        let Seen { mut facts, whole } = seen;
         let body = || match &whole {
             Some(bytes) => UploadBody::Whole(bytes.clone()),
             None => UploadBody::Streamed { length: blob.size_bytes, stream: stream(blob.clone()) },
@@ -146,7 +167,7 @@ impl Portals {
             Err(MatrixError::Refused { status, .. })
                 if status == http::StatusCode::PAYLOAD_TOO_LARGE =>
             {
-                return Ok(Uploaded::TooLarge);
+                return Ok(UploadRecord::TooLarge);
             }
             Err(error) => return Err(error.into()),
         };
@@ -164,12 +185,7 @@ impl Portals {
                 })
             }
         };
-        let record = write_record(facts, url, thumbnail)?;
-        self.store().put_upload(portal, entry, &record)?;
-        match read_record(&record) {
-            Some(upload) => Ok(Uploaded::Done(Box::new(upload))),
-            None => Ok(Uploaded::Unreadable { reason: "its record cannot be read".to_owned() }),
-        }
+        write_record(facts, url, thumbnail)
     }
 
     /// Reads a file once: its digest, its kind, and what a client wants to know of it.
@@ -286,7 +302,7 @@ fn write_record(
     let facts =
         StoredFacts { mime, size_bytes, width, height, duration_ms, blurhash, waveform, animated };
     let unwritable = |error: serde_json::Error| MatrixError::Request { reason: error.to_string() };
-    Ok(UploadRecord {
+    Ok(UploadRecord::Done {
         sha256,
         source: serde_json::to_value(StoredSource { url }).map_err(unwritable)?,
         thumbnail: thumbnail.map(serde_json::to_value).transpose().map_err(unwritable)?,
@@ -295,28 +311,24 @@ fn write_record(
 }
 
 /// `None` when another version wrote the record; the file is then uploaded again.
-fn read_record(record: &UploadRecord) -> Option<Upload> {
-    let StoredSource { url } = StoredSource::deserialize(&record.source).ok()?;
-    let facts = StoredFacts::deserialize(&record.facts).ok()?;
-    let thumbnail = match &record.thumbnail {
-        None => None,
-        Some(value) => {
-            let stored = StoredThumbnail::deserialize(value).ok()?;
-            Some(UploadedThumbnail {
-                source: MediaSource::Plain(stored.url),
-                width: stored.width,
-                height: stored.height,
-                mime: stored.mime,
-                size_bytes: stored.size_bytes,
-            })
+fn read_record(record: UploadRecord) -> Option<Uploaded> {
+    let (sha256, source, thumbnail, facts) = match record {
+        UploadRecord::Done { sha256, source, thumbnail, facts } => {
+            (sha256, source, thumbnail, facts)
         }
+        UploadRecord::TooLarge => return Some(Uploaded::TooLarge),
+        UploadRecord::Unreadable { reason } => return Some(Uploaded::Unreadable { reason }),
     };
-    Some(Upload {
+    let StoredSource { url } = serde_json::from_value(source).ok()?;
+    let facts: StoredFacts = serde_json::from_value(facts).ok()?;
+    let thumbnail: Option<StoredThumbnail> =
+        thumbnail.map(serde_json::from_value).transpose().ok()?;
+    Some(Uploaded::Done(Box::new(Upload {
         source: MediaSource::Plain(url),
         facts: MediaFacts {
             mime: facts.mime,
             size_bytes: facts.size_bytes,
-            sha256: record.sha256,
+            sha256,
             width: facts.width,
             height: facts.height,
             duration_ms: facts.duration_ms,
@@ -325,6 +337,12 @@ fn read_record(record: &UploadRecord) -> Option<Upload> {
             thumbnail: None,
             animated: facts.animated,
         },
-        thumbnail,
-    })
+        thumbnail: thumbnail.map(|stored| UploadedThumbnail {
+            source: MediaSource::Plain(stored.url),
+            width: stored.width,
+            height: stored.height,
+            mime: stored.mime,
+            size_bytes: stored.size_bytes,
+        }),
+    })))
 }

@@ -255,6 +255,50 @@ impl Portal {
         Ok(outcome)
     }
 
+    /// What [`Portal::deliver`] would put into the room for a message that is delivered: the
+    /// same rows, made anew from the message, with what was lost. Verification compares the
+    /// room with these, not with what the ledger remembers.
+    ///
+    /// # Errors
+    /// When the store fails or nobody stands for a participant.
+    pub fn expected(
+        &self,
+        delivery: &Delivery,
+    ) -> Result<(Vec<LedgerRow>, Vec<Finding>), PortalError> {
+        let Delivery { ordinal, message, uploads } = delivery;
+        let converted = self.resolve(uploads, |r| convert::parts(message, r, &self.policy));
+        let Converted { mut parts, mut losses } = converted;
+        let mut events = Vec::with_capacity(parts.len());
+        for part in &parts {
+            if let Some(PartState::Sent { event_id }) = self.part_state(&message.id, part.index)? {
+                events.push(event_id);
+            }
+        }
+        if let Some(first) = events.first() {
+            let later = self
+                .resolve(uploads, |r| convert::followups(message, first, &events, r, &self.policy));
+            parts.extend(later.parts);
+            losses.extend(later.losses);
+        }
+        let rows = parts
+            .into_iter()
+            .map(|part| self.row(*ordinal, &message.id, part))
+            .collect::<Result<_, _>>()?;
+        Ok((rows, losses))
+    }
+
+    /// How the ledger says a part ended.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn part_state(
+        &self,
+        message: &MessageId,
+        part: u16,
+    ) -> Result<Option<PartState>, PortalError> {
+        Ok(self.portals.store().ledger_row(&self.key(message, part))?.map(|row| row.state))
+    }
+
     fn row(&self, ordinal: u64, message: &MessageId, part: Part) -> Result<LedgerRow, PortalError> {
         let Part { index, speaker, at, event_type, mut content } = part;
         let sender: OwnedUserId = match speaker {

@@ -6,22 +6,33 @@ use serde_json::Value;
 use super::database::{Store, StoreError, get, put};
 use crate::model::ids::Sha256;
 
-/// A file that was uploaded for one portal. Files are not shared between portals: undoing an
-/// import deletes its media, and must not empty another room.
+/// What became of a file for one portal. Files are not shared between portals: undoing an import
+/// deletes its media, and must not empty another room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct UploadRecord {
-    /// Digest of the bytes of the foreign file.
-    pub sha256: Sha256,
-    /// Where the event content will point: an `mxc:` address now, an encrypted file later.
-    pub source: Value,
-    /// The same for the thumbnail, with its dimensions.
-    pub thumbnail: Option<Value>,
-    /// What was found out about the file, as `portal` writes it.
-    pub facts: Value,
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum UploadRecord {
+    /// The homeserver has it.
+    Done {
+        /// Digest of the bytes of the foreign file.
+        sha256: Sha256,
+        /// Where the event content points: an `mxc:` address now, an encrypted file later.
+        source: Value,
+        /// The same for the thumbnail, with its dimensions.
+        thumbnail: Option<Value>,
+        /// What was found out about the file, as `portal` writes it.
+        facts: Value,
+    },
+    /// Larger than the homeserver, or the plan, allows.
+    TooLarge,
+    /// The bytes cannot be read.
+    Unreadable {
+        /// Why not.
+        reason: String,
+    },
 }
 
 impl Store {
-    /// The upload of the entry named `entry` of an archive, if it is done.
+    /// What became of the entry named `entry` of an archive.
     ///
     /// # Errors
     /// When the store fails.

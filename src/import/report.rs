@@ -1,0 +1,246 @@
+//! The report of an import: what became of each record of the source, and the sums.
+
+use std::collections::BTreeMap;
+
+use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
+use serde::{Deserialize, Serialize};
+
+use super::job::Job;
+use super::plan::{Approval, PlanFacts};
+use super::verify::Difference;
+use crate::model::finding::{Finding, FindingKind, Place};
+use crate::model::ids::{MessageId, Sha256};
+use crate::model::time::UnixMillis;
+
+/// How many findings of one kind the report spells out; the rest is in the records' file.
+const EXAMPLES: usize = 5;
+
+/// A whole report. Its JSON form is this; its readable form is [`Report::to_text`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// What was imported, whereto, by whom.
+    pub head: ReportHead,
+    /// The sums over all records.
+    pub sums: Sums,
+    /// Findings by kind.
+    pub findings: BTreeMap<FindingKind, u64>,
+    /// The first few findings of each kind.
+    pub examples: Vec<Finding>,
+    /// Where the room is not what the archive says; empty when it is verified.
+    pub differences: Vec<Difference>,
+    /// Files whose bytes were compared.
+    pub files_compared: u64,
+    /// Messages in the room that are not ours.
+    pub room_events_of_others: u64,
+    /// One line for each record, kept in a file of its own.
+    #[serde(skip)]
+    pub records: Vec<RecordLine>,
+}
+
+/// What was imported, whereto, by whom.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReportHead {
+    /// The job.
+    pub job: String,
+    /// The version of passerelle.
+    pub software: String,
+    /// When the job was taken in.
+    pub started_at: UnixMillis,
+    /// When the room was read back.
+    pub verified_at: UnixMillis,
+    /// Who approved the plan.
+    pub approved_by: String,
+    /// Digest of the approved plan's file.
+    pub plan_sha256: Sha256,
+    /// The archive.
+    pub archive: PlanFacts,
+    /// The time zone in which it was read.
+    pub time_zone: String,
+    /// The room.
+    pub room_id: OwnedRoomId,
+    /// Its name.
+    pub room_name: String,
+    /// Its owners.
+    pub admins: Vec<OwnedUserId>,
+    /// The people who are invited once it is verified.
+    pub invite: Vec<OwnedUserId>,
+    /// Who is who: the name shown, and the account if there is one.
+    pub people: Vec<ReportPerson>,
+}
+
+/// One person of the chat, as shown in the room.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ReportPerson {
+    /// The name shown.
+    pub name: String,
+    /// The person's own account, if the plan names one.
+    pub account: String,
+    /// Messages they wrote.
+    pub messages: u64,
+}
+
+/// The sums: every record has exactly one disposition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Records of the source.
+    pub records: u64,
+    /// Carried over whole.
+    pub carried: u64,
+    /// Carried over with something lost on the way.
+    pub carried_with_loss: u64,
+    /// Left out because the plan says so.
+    pub left_out: u64,
+    /// Refused by the homeserver.
+    pub refused: u64,
+    /// Not, or not as it should be, in the room.
+    pub differs: u64,
+    /// Not a message: a finding about the source.
+    pub findings_only: u64,
+    /// Events in the room.
+    pub events: u64,
+    /// Messages by kind.
+    pub by_kind: BTreeMap<String, u64>,
+}
+
+/// What became of one record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "disposition", rename_all = "snake_case")]
+pub enum Disposition {
+    /// In the room, whole.
+    Carried,
+    /// In the room; its findings say what is not.
+    CarriedWithLoss,
+    /// The plan leaves it out.
+    LeftOut,
+    /// The homeserver refused it.
+    Refused {
+        /// Its reason.
+        reason: String,
+    },
+    /// The room is not what the archive says.
+    Differs,
+    /// Not a message.
+    FindingOnly,
+}
+
+/// One record of the source and its fate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RecordLine {
+    /// Its number in reading order, from 0.
+    pub number: u64,
+    /// The message, if it is one.
+    pub message: Option<MessageId>,
+    /// Where it stands in the archive.
+    pub place: Place,
+    /// What kind.
+    pub kind: String,
+    /// What became of it.
+    #[serde(flatten)]
+    pub disposition: Disposition,
+    /// Its events in the room.
+    pub events: Vec<OwnedEventId>,
+    /// What was lost.
+    pub findings: Vec<Finding>,
+    /// How the room differs.
+    pub differences: Vec<Difference>,
+}
+
+impl RecordLine {
+    pub(super) fn finding(number: u64, finding: &Finding) -> Self {
+        Self {
+            number,
+            message: finding.message.clone(),
+            place: finding.place.clone(),
+            kind: "finding".to_owned(),
+            disposition: Disposition::FindingOnly,
+            events: Vec::new(),
+            findings: vec![finding.clone()],
+            differences: Vec::new(),
+        }
+    }
+}
+
+impl Report {
+    /// An empty report with its head filled in.
+    pub(super) fn of(job: &Job, room_id: OwnedRoomId) -> Self {
+        let plan = job.plan();
+        let Approval { by } = plan.approval.clone();
+        let people = plan
+            .participants
+            .iter()
+            .map(|one| ReportPerson {
+                name: one.name.clone(),
+                account: one.account.clone(),
+                messages: one.messages,
+            })
+            .collect();
+        let head = ReportHead {
+            job: job.id().to_owned(),
+            software: concat!("passerelle ", env!("CARGO_PKG_VERSION")).to_owned(),
+            started_at: job.record().created_at,
+            verified_at: job.now(),
+            approved_by: by,
+            plan_sha256: job.record().plan_sha256,
+            archive: plan.archive.clone(),
+            time_zone: plan.reading.time_zone.clone(),
+            room_id,
+            room_name: plan.room.name.clone(),
+            admins: plan.room.admins.clone(),
+            invite: plan.room.invite.clone(),
+            people,
+        };
+        Self {
+            head,
+            sums: Sums::default(),
+            findings: BTreeMap::new(),
+            examples: Vec::new(),
+            differences: Vec::new(),
+            files_compared: 0,
+            room_events_of_others: 0,
+            records: Vec::new(),
+        }
+    }
+
+    /// Whether the room is what the archive says.
+    pub fn is_verified(&self) -> bool {
+        self.differences.is_empty() && self.sums.differs == 0
+    }
+
+    pub(super) fn add(&mut self, line: RecordLine) {
+        let sums = &mut self.sums;
+        sums.records += 1;
+        sums.events += line.events.len() as u64;
+        match &line.disposition {
+            Disposition::Carried => sums.carried += 1,
+            Disposition::CarriedWithLoss => sums.carried_with_loss += 1,
+            Disposition::LeftOut => sums.left_out += 1,
+            Disposition::Refused { .. } => sums.refused += 1,
+            Disposition::Differs => sums.differs += 1,
+            Disposition::FindingOnly => sums.findings_only += 1,
+        }
+        if line.disposition != Disposition::FindingOnly {
+            *sums.by_kind.entry(line.kind.clone()).or_default() += 1;
+        }
+        for finding in &line.findings {
+            let count = self.findings.entry(finding.kind).or_default();
+            *count += 1;
+            if usize::try_from(*count).is_ok_and(|count| count <= EXAMPLES) {
+                self.examples.push(finding.clone());
+            }
+        }
+        self.differences.extend(line.differences.iter().cloned());
+        self.records.push(line);
+    }
+}
+
+impl Sums {
+    /// The dispositions, added up; equal to `records` when every record has exactly one.
+    pub fn disposed(&self) -> u64 {
+        self.carried
+            + self.carried_with_loss
+            + self.left_out
+            + self.refused
+            + self.differs
+            + self.findings_only
+    }
+}

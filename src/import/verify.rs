@@ -1,0 +1,384 @@
+//! Reads the room back as an ordinary member and compares it with the archive.
+//!
+//! Two passes: the room is reduced to an index (who, when, what, where in the order), then the
+//! archive is read again and each event it calls for is looked up. Nothing is taken from the
+//! ledger but event ids that replies and reactions point at.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use ruma::events::room::MediaSource;
+use ruma::{OwnedMxcUri, OwnedUserId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::Digest;
+
+use super::error::ImportError;
+use super::execute::{Settings, Witness, delivery_again, open_portal};
+use super::job::Job;
+use super::report::{Disposition, RecordLine, Report};
+use super::source;
+use crate::archive::{Archive, Record};
+use crate::convert::Upload;
+use crate::model::finding::{Finding, Place};
+use crate::model::ids::{MessageId, Sha256};
+use crate::portal::{Blob, Delivery, Mark, Portal, Portals};
+use crate::store::{LedgerRow, PartState};
+
+/// Files downloaded at once for comparison.
+const DOWNLOADS: usize = 4;
+
+/// One way in which the room is not what the archive says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// The message.
+    pub message: MessageId,
+    /// Which of its events.
+    pub part: u16,
+    /// Where in the archive it stands.
+    pub place: Place,
+    /// What differs.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// What differs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum What {
+    /// A member does not see it.
+    Missing,
+    /// It stands there more than once.
+    Doubled {
+        /// How often.
+        times: u32,
+    },
+    /// It stands before something that was said earlier.
+    OutOfOrder,
+    /// Somebody else sent it.
+    Sender {
+        /// Who.
+        found: OwnedUserId,
+    },
+    /// It carries another time.
+    Time {
+        /// Which, in milliseconds since 1970.
+        found_ms: i64,
+        /// Which it should carry.
+        expected_ms: i64,
+    },
+    /// It is of another type.
+    Type {
+        /// Which.
+        found: String,
+    },
+    /// Its content is not what the archive says.
+    Content,
+    /// The file behind it is not the archive's.
+    File {
+        /// What a download gave: its digest, or why there was none.
+        found: String,
+    },
+    /// It carries our mark and the archive knows nothing of it.
+    Unexpected,
+}
+
+/// The result of a verification.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The report, without its head.
+    pub report: Report,
+}
+
+/// What we keep of one event of the room.
+struct Seen {
+    position: u64,
+    times: u32,
+    sender: OwnedUserId,
+    at_ms: i64,
+    event_type: String,
+    content: [u8; 32],
+}
+
+/// Verifies a job's room. Changes nothing but the witness's own membership.
+///
+/// # Errors
+/// When the homeserver or the archive cannot be read. Differences are a result, not an error.
+pub async fn verify(
+    job: &Job,
+    archive: &Arc<Archive>,
+    portals: &Portals,
+    settings: &Settings,
+) -> Result<Verified, ImportError> {
+    let witness = settings.witness.as_ref().ok_or(ImportError::NoWitness)?;
+    let portal = open_portal(job, portals, settings).await?;
+    portals.bot().invite(portal.room(), &witness.user).await?;
+    witness.account.join(portal.room()).await?;
+    let (mut room, others) = index(&portal, witness).await?;
+    let mut report = Report::of(job, portal.room().clone());
+    report.room_events_of_others = others;
+    let mut records = source::stream(archive, job.plan());
+    let mut last_position = None;
+    let mut files = Vec::new();
+    while let Some(record) = records.recv().await {
+        let (ordinal, record) = record?;
+        match record {
+            Record::Finding(finding) => report.add(RecordLine::finding(ordinal, &finding)),
+            Record::Message(message) => {
+                let place = message.place.clone();
+                let delivery = delivery_again(&portal, ordinal, *message)?;
+                let (rows, losses) = portal.expected(&delivery)?;
+                let differences = compare(&portal, &rows, &place, &mut room, &mut last_position)?;
+                files.extend(files_of(archive, &delivery, &place));
+                report.add(line(&portal, ordinal, &delivery, &rows, losses, differences)?);
+            }
+        }
+    }
+    for (message, part) in room.into_keys() {
+        let place = Place::default();
+        report.differences.push(Difference { message, part, place, what: What::Unexpected });
+    }
+    report.files_compared = files.len() as u64;
+    let mut downloads = futures_util::stream::iter(files)
+        .map(|file| compare_file(witness, file))
+        .buffer_unordered(DOWNLOADS);
+    while let Some(difference) = downloads.next().await {
+        report.differences.extend(difference?);
+    }
+    drop(downloads);
+    Ok(Verified { report })
+}
+
+type Index = HashMap<(MessageId, u16), Seen>;
+
+/// The room as the witness sees it, reduced. Also counts the messages that are not ours.
+async fn index(portal: &Portal, witness: &Witness) -> Result<(Index, u64), ImportError> {
+    let mut index = Index::new();
+    let mut others = 0;
+    let mut position = 0;
+    let mut from = None;
+    loop {
+        let page = witness.account.page_forward(portal.room(), from).await?;
+        for event in page.events {
+            position += 1;
+            let mark = Mark::of(&event.content).filter(|mark| mark.job == portal.provenance().job);
+            let Some(mark) = mark else {
+                others += u64::from(event.state_key.is_none());
+                continue;
+            };
+            let seen = index.entry((mark.message, mark.part)).or_insert_with(|| Seen {
+                position,
+                times: 0,
+                sender: event.sender,
+                at_ms: event.origin_server_ts,
+                event_type: event.event_type,
+                content: digest(&event.content),
+            });
+            seen.times += 1;
+        }
+        match page.next {
+            Some(next) => from = Some(next),
+            None => return Ok((index, others)),
+        }
+    }
+}
+
+/// Compares the events of one message and takes them out of the index.
+fn compare(
+    portal: &Portal,
+    rows: &[LedgerRow],
+    place: &Place,
+    room: &mut Index,
+    last_position: &mut Option<u64>,
+) -> Result<Vec<Difference>, ImportError> {
+    let mut differences = Vec::new();
+    for row in rows {
+        if let Some(PartState::Refused { .. }) = portal.part_state(&row.message, row.part)? {
+            continue;
+        }
+        let mut differs = |what| {
+            let (message, part) = (row.message.clone(), row.part);
+            differences.push(Difference { message, part, place: place.clone(), what });
+        };
+        let Some(seen) = room.remove(&(row.message.clone(), row.part)) else {
+            differs(What::Missing);
+            continue;
+        };
+        if seen.times > 1 {
+            differs(What::Doubled { times: seen.times });
+        }
+        if last_position.is_some_and(|last| seen.position <= last) {
+            differs(What::OutOfOrder);
+        } else {
+            *last_position = Some(seen.position);
+        }
+        if seen.sender != row.sender {
+            differs(What::Sender { found: seen.sender });
+        }
+        let expected_ms = row.at.0.max(0);
+        if seen.at_ms != expected_ms {
+            differs(What::Time { found_ms: seen.at_ms, expected_ms });
+        }
+        if seen.event_type != row.event_type {
+            differs(What::Type { found: seen.event_type });
+        }
+        let expected: Map<String, Value> = serde_json::from_str(row.content.get())
+            .map_err(|error| ImportError::Task { reason: error.to_string() })?;
+        if seen.content != digest(&expected) {
+            differs(What::Content);
+        }
+    }
+    Ok(differences)
+}
+
+/// A digest that does not depend on the order of keys, which homeservers do not keep.
+fn digest(content: &Map<String, Value>) -> [u8; 32] {
+    let mut hash = sha2::Sha256::new();
+    digest_object(content, &mut hash);
+    hash.finalize().into()
+}
+
+fn digest_object(object: &Map<String, Value>, hash: &mut sha2::Sha256) {
+    let sorted: BTreeMap<&String, &Value> = object.iter().collect();
+    hash.update(b"{");
+    for (key, value) in sorted {
+        digest_value(&Value::String(key.clone()), hash);
+        digest_value(value, hash);
+    }
+    hash.update(b"}");
+}
+
+fn digest_value(value: &Value, hash: &mut sha2::Sha256) {
+    match value {
+        Value::Object(object) => digest_object(object, hash),
+        Value::Array(items) => {
+            hash.update(b"[");
+            items.iter().for_each(|item| digest_value(item, hash));
+            hash.update(b"]");
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            hash.update(value.to_string());
+            hash.update(b",");
+        }
+    }
+}
+
+fn line(
+    portal: &Portal,
+    ordinal: u64,
+    delivery: &Delivery,
+    rows: &[LedgerRow],
+    losses: Vec<Finding>,
+    differences: Vec<Difference>,
+) -> Result<RecordLine, ImportError> {
+    let mut refused = None;
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        match portal.part_state(&row.message, row.part)? {
+            Some(PartState::Sent { event_id }) => events.push(event_id),
+            Some(PartState::Refused { reason }) => refused = Some(reason),
+            Some(PartState::Intended) | None => {}
+        }
+    }
+    let disposition = if let Some(reason) = refused {
+        Disposition::Refused { reason }
+    } else if !differences.is_empty() {
+        Disposition::Differs
+    } else if rows.is_empty() {
+        Disposition::LeftOut
+    } else if losses.is_empty() {
+        Disposition::Carried
+    } else {
+        Disposition::CarriedWithLoss
+    };
+    Ok(RecordLine {
+        number: ordinal,
+        message: Some(delivery.message.id.clone()),
+        place: delivery.message.place.clone(),
+        kind: delivery.message.body.kind().to_owned(),
+        disposition,
+        events,
+        findings: losses,
+        differences,
+    })
+}
+
+struct FileToCompare {
+    message: MessageId,
+    place: Place,
+    blob: Blob,
+    uri: OwnedMxcUri,
+}
+
+fn files_of(archive: &Arc<Archive>, delivery: &Delivery, place: &Place) -> Vec<FileToCompare> {
+    let uri_of = |upload: &Upload| match &upload.source {
+        MediaSource::Plain(uri) => uri.clone(),
+        MediaSource::Encrypted(file) => file.url.clone(),
+    };
+    delivery
+        .message
+        .body
+        .attachments()
+        .into_iter()
+        .filter_map(|attachment| {
+            let upload = delivery.uploads.get(attachment.entry.as_deref()?)?;
+            Some(FileToCompare {
+                message: delivery.message.id.clone(),
+                place: place.clone(),
+                blob: source::blob(archive, attachment)?,
+                uri: uri_of(upload),
+            })
+        })
+        .collect()
+}
+
+/// Downloads a file as a member and compares its digest with the archive's bytes.
+async fn compare_file(
+    witness: &Witness,
+    file: FileToCompare,
+) -> Result<Option<Difference>, ImportError> {
+    let FileToCompare { message, place, blob, uri } = file;
+    let expected =
+        tokio::task::spawn_blocking(move || blob.sha256()).await.map_err(source::task)?.map_err(
+            |error| ImportError::Disk { path: place.entry.clone(), reason: error.to_string() },
+        )?;
+    let found = match downloaded(witness, &uri).await {
+        Ok(found) if found == expected => return Ok(None),
+        Ok(found) => found.to_string(),
+        Err(error) if error.is_transient() => return Err(error.into()),
+        Err(error) => error.to_string(),
+    };
+    Ok(Some(Difference { message, part: 0, place, what: What::File { found } }))
+}
+
+async fn downloaded(
+    witness: &Witness,
+    uri: &OwnedMxcUri,
+) -> Result<Sha256, crate::matrix::MatrixError> {
+    let mut chunks = witness.account.download(uri).await?;
+    let mut hash = sha2::Sha256::new();
+    while let Some(chunk) = chunks.next().await {
+        hash.update(chunk?);
+    }
+    Ok(Sha256::from_bytes(hash.finalize().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn digest_of(value: &Value) -> [u8; 32] {
+        digest(value.as_object().unwrap())
+    }
+
+    #[test]
+    fn the_order_of_keys_does_not_matter_and_everything_else_does() {
+        let one = digest_of(&json!({"a": [1, {"b": 2, "c": null}], "d": "e"}));
+        assert_eq!(one, digest_of(&json!({"d": "e", "a": [1, {"c": null, "b": 2}]})));
+        assert_ne!(one, digest_of(&json!({"d": "e", "a": [1, {"c": null, "b": "2"}]})));
+        assert_ne!(one, digest_of(&json!({"d": "e", "a": [{"c": null, "b": 2}, 1]})));
+    }
+}
