@@ -2,7 +2,10 @@
 //! relays Olvid groups. `docs/ARCHITECTURE.md` walks through the house; a module opens with
 //! what it does and what it leaves to others.
 
+pub mod app;
 pub mod archive;
+pub mod bot;
+pub mod cli;
 pub mod config;
 pub mod convert;
 pub mod import;
@@ -10,4 +13,5 @@ pub mod matrix;
 pub mod model;
 pub mod portal;
 pub mod store;
+pub mod web;
 pub mod wording;

@@ -34,6 +34,12 @@ pub enum ImportError {
     /// No witness is configured.
     #[error("no witness account is configured, so nothing can be verified")]
     NoWitness,
+    /// The witness's token is not accepted.
+    #[error("the homeserver does not accept the witness's token: {message}")]
+    WitnessRejected {
+        /// What it said.
+        message: String,
+    },
     /// The disk.
     #[error("cannot use {path}: {reason}")]
     Disk {
@@ -66,6 +72,7 @@ impl ImportError {
             | Self::Store(_)
             | Self::ArchiveChanged { .. }
             | Self::NoWitness
+            | Self::WitnessRejected { .. }
             | Self::Disk { .. }
             | Self::Task { .. } => false,
         }
@@ -80,6 +87,9 @@ impl ImportError {
             Self::Store(_) | Self::Disk { .. } => "free space or repair the disk, then resume",
             Self::ArchiveChanged { .. } => {
                 "make a new plan from this archive, or bring the old one"
+            }
+            Self::WitnessRejected { .. } => {
+                "log the witness in again, write its token to witness.token_file, restart the daemon"
             }
             Self::NoWitness => "set witness.token_file, restart the daemon, then resume",
             Self::Task { .. } => "resume; if it happens again, report it with the daemon's log",

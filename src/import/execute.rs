@@ -17,7 +17,7 @@ use super::source;
 use crate::archive::{Archive, Record};
 use crate::config::RoomProfile;
 use crate::convert::{Person, Policy};
-use crate::matrix::{Account, RoomWish};
+use crate::matrix::{Account, Lookup, MatrixError, RoomWish};
 use crate::model::ids::Network;
 use crate::model::media::{Attachment, AttachmentState};
 use crate::model::message::{Body, Message};
@@ -39,8 +39,10 @@ pub struct Settings {
     pub uploads_in_flight: usize,
     /// Messages intended with one flush.
     pub batch_messages: usize,
-    /// Files over this stay out.
-    pub file_limit_bytes: u64,
+    /// Files over this stay out; 0 leaves it to the homeserver.
+    pub max_file_bytes: u64,
+    /// Looks at the homeserver.
+    pub lookup: Lookup,
     /// Appended to ghosts' names; `{network}` stands for the messenger.
     pub ghost_suffix: String,
     /// What people read.
@@ -49,8 +51,8 @@ pub struct Settings {
     pub canary_room_name: String,
     /// What the canary says.
     pub canary_text: String,
-    /// Who reads rooms back.
-    pub witness: Option<Witness>,
+    /// The account that reads rooms back.
+    pub witness: Option<Account>,
 }
 
 /// The account that sees rooms as a member does.
@@ -75,6 +77,27 @@ pub enum Outcome {
 }
 
 impl Settings {
+    /// The witness, asked who it is.
+    ///
+    /// # Errors
+    /// When none is configured or its token is not accepted.
+    pub async fn witness(&self) -> Result<Witness, ImportError> {
+        let account = self.witness.clone().ok_or(ImportError::NoWitness)?;
+        match account.whoami().await {
+            Ok(user) => Ok(Witness { account, user }),
+            Err(MatrixError::TokenRejected { message, .. }) => {
+                Err(ImportError::WitnessRejected { message })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The largest file that is uploaded, in bytes.
+    async fn file_limit_bytes(&self) -> Result<u64, ImportError> {
+        let limit = self.lookup.upload_limit_bytes().await?;
+        Ok(if self.max_file_bytes == 0 { limit } else { limit.min(self.max_file_bytes) })
+    }
+
     /// A private room of this installation's making, without a name yet.
     pub(super) fn room_wish(&self, portals: &Portals, admins: Vec<OwnedUserId>) -> RoomWish {
         RoomWish {
@@ -114,7 +137,7 @@ pub async fn execute(
         doubts.open = settled.open,
         "the ledger agrees with the room"
     );
-    let mut deliveries = prepare_ahead(&portal, archive, job.plan(), settings);
+    let mut deliveries = prepare_ahead(&portal, archive, job.plan(), settings).await?;
     let mut batch = Vec::with_capacity(settings.batch_messages);
     let mut done = 0;
     loop {
@@ -162,10 +185,10 @@ pub(super) async fn open_portal(
         ghosts.push((person.ghost.clone(), name));
     }
     if record.state != PortalState::Ready {
-        let witness = settings.witness.as_ref().ok_or(ImportError::NoWitness)?;
+        let witness = settings.witness().await?;
         if let Some((ghost, name)) = ghosts.first() {
             let oldest = UnixMillis(plan.archive.first_ms);
-            canary::sing(portals, settings, witness, &record, (ghost, name), oldest).await?;
+            canary::sing(portals, settings, &witness, &record, (ghost, name), oldest).await?;
         }
     }
     let wish = RoomWish {
@@ -176,10 +199,13 @@ pub(super) async fn open_portal(
     };
     let room = portals.ensure_room(&mut record, &wish).await?;
     let joined = portals.bot().joined_members(&room).await?;
-    let mut admissions =
-        futures_util::stream::iter(ghosts.iter().filter(|(ghost, _)| !joined.contains(ghost)))
-            .map(|(ghost, name)| portals.admit(&room, ghost, name))
-            .buffer_unordered(settings.uploads_in_flight);
+    let absent: Vec<_> = ghosts.into_iter().filter(|(ghost, _)| !joined.contains(ghost)).collect();
+    let mut admissions = futures_util::stream::iter(absent)
+        .map(|(ghost, name)| {
+            let (portals, room) = (portals.clone(), room.clone());
+            async move { portals.admit(&room, &ghost, &name).await }
+        })
+        .buffer_unordered(settings.uploads_in_flight);
     while let Some(admitted) = admissions.next().await {
         admitted?;
     }
@@ -222,17 +248,17 @@ enum Step {
 
 /// Reads ahead and uploads ahead, on a task of its own, so that the door never waits for a file
 /// while there is something else to send. Order is kept.
-fn prepare_ahead(
+async fn prepare_ahead(
     portal: &Arc<Portal>,
     archive: &Arc<Archive>,
     plan: &Plan,
     settings: &Settings,
-) -> mpsc::Receiver<Result<Step, ImportError>> {
+) -> Result<mpsc::Receiver<Result<Step, ImportError>>, ImportError> {
     let (sender, receiver) = mpsc::channel(settings.batch_messages * 2);
     let records = ReceiverStream::new(source::stream(archive, plan));
     let portal = Arc::clone(portal);
     let archive = Arc::clone(archive);
-    let limit = settings.file_limit_bytes;
+    let limit = settings.file_limit_bytes().await?;
     let mut steps = Box::pin(
         records
             .map(move |record| {
@@ -249,7 +275,7 @@ fn prepare_ahead(
             }
         }
     });
-    receiver
+    Ok(receiver)
 }
 
 async fn step(

@@ -27,7 +27,7 @@ pub enum JobError {
         id: String,
     },
     /// It is not in a state for that.
-    #[error("job {id} is {}, it cannot be {wanted}", word(*state))]
+    #[error("job {id} is {}, it cannot be {wanted}", state.word())]
     WrongState {
         /// The job.
         id: String,
@@ -48,19 +48,6 @@ pub enum JobError {
     /// Our records.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// The word for a state, in English.
-fn word(state: JobState) -> &'static str {
-    match state {
-        JobState::Planned => "planned",
-        JobState::Running => "running",
-        JobState::Verifying => "verifying",
-        JobState::Done => "done",
-        JobState::Paused => "paused",
-        JobState::Failed => "failed",
-        JobState::Cancelled => "cancelled",
-    }
 }
 
 impl Job {

@@ -11,18 +11,21 @@ mod job;
 mod plan;
 mod plan_text;
 mod report;
+mod report_text;
+mod runner;
 mod source;
 mod undo;
 mod verify;
 
 pub use error::ImportError;
-pub use execute::{Outcome, Settings, Stop, execute};
+pub use execute::{Outcome, Settings, Stop, Witness, execute};
 pub use job::{Job, JobError};
 pub use plan::{
     Objection, PARTICIPANT_EXPORTER_UNKNOWN, ParticipantPlan, Plan, PlanError, PlanFacts, Wishes,
     plan,
 };
 pub use report::{Disposition, Report, ReportHead, Sums};
+pub use runner::{Places, Runner};
 pub use source::open_archive;
 pub use undo::undo;
-pub use verify::{Difference, Verified, verify};
+pub use verify::{Difference, Verified, What, verify};

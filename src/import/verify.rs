@@ -111,7 +111,7 @@ pub async fn verify(
     portals: &Portals,
     settings: &Settings,
 ) -> Result<Verified, ImportError> {
-    let witness = settings.witness.as_ref().ok_or(ImportError::NoWitness)?;
+    let witness = &settings.witness().await?;
     let portal = open_portal(job, portals, settings).await?;
     portals.bot().invite(portal.room(), &witness.user).await?;
     witness.account.join(portal.room()).await?;

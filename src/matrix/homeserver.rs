@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ruma::api::auth_scheme::{AuthScheme, SendAccessToken};
+use ruma::api::client::appservice::request_ping;
+use ruma::api::client::discovery::get_supported_versions;
+use ruma::api::error::FromHttpResponseError;
 use ruma::api::path_builder::PathBuilder;
 use ruma::api::{
     AppserviceUserIdentity, IncomingResponse, MatrixVersion, Metadata, OutgoingRequest,
@@ -62,6 +65,38 @@ impl Homeserver {
     pub fn impatient(mut self) -> Self {
         self.patience = Duration::ZERO;
         self
+    }
+
+    /// Has the homeserver ping us; returns how long that took.
+    ///
+    /// # Errors
+    /// When it cannot reach us: the error code says why (`M_CONNECTION_FAILED`,
+    /// `M_BAD_STATUS`, `M_CONNECTION_TIMEOUT`, `M_URL_NOT_SET`).
+    pub async fn ping(&self, appservice: &str) -> Result<Duration, MatrixError> {
+        let request = request_ping::v1::Request::new(appservice.to_owned());
+        Ok(self.call_once(None, request).await?.duration)
+    }
+
+    /// The specification versions the homeserver speaks; needs no token.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn spoken_versions(&self) -> Result<Vec<String>, MatrixError> {
+        let endpoint = "GET versions";
+        let url = format!("{}/_matrix/client/versions", self.base_url);
+        let request = self
+            .http
+            .get(url)
+            .build()
+            .map_err(|error| MatrixError::Request { reason: error.to_string() })?;
+        let answer = self.exchange(endpoint, request).await?;
+        let answer: get_supported_versions::Response = IncomingResponse::try_from_http_response(
+            answer,
+        )
+        .map_err(|error: FromHttpResponseError<ruma::api::error::Error>| {
+            MatrixError::Malformed { endpoint: endpoint.to_owned(), reason: error.to_string() }
+        })?;
+        Ok(answer.versions)
     }
 
     /// Calls an endpoint, waiting out transient failures. The request must be repeatable.

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::error::MatrixError;
 use super::homeserver::Homeserver;
 use super::rooms::RoomWish;
-use super::timeline::{Page, RoomEvent};
+use super::timeline::{Page, RawPage, RoomEvent};
 use crate::model::time::UnixMillis;
 
 /// An account of ours and, once it has one, its device.
@@ -266,6 +266,32 @@ impl Intent {
         page(&self.homeserver, Some(&self.actor), room, Direction::Backward, from).await
     }
 
+    /// The same, with events exactly as the homeserver tells them, the room id added.
+    ///
+    /// # Errors
+    /// When the homeserver refuses or cannot be reached.
+    pub async fn page_back_raw(
+        &self,
+        room: &RoomId,
+        from: Option<String>,
+    ) -> Result<RawPage, MatrixError> {
+        let mut request =
+            message::get_message_events::v3::Request::new(room.to_owned(), Direction::Backward);
+        request.from = from;
+        request.limit = uint!(100);
+        let answer = self.call(request).await?;
+        let events = answer
+            .chunk
+            .iter()
+            .map(|raw| {
+                let head: EventHead = serde_json::from_str(raw.json().get())?;
+                Ok((head.event_id, raw.json().to_owned()))
+            })
+            .collect::<Result<_, serde_json::Error>>()
+            .map_err(|error| malformed("GET messages", &error))?;
+        Ok(RawPage { events, next: answer.end })
+    }
+
     async fn call<R>(&self, request: R) -> Result<R::IncomingResponse, MatrixError>
     where
         R: ruma::api::OutgoingRequest + Clone,
@@ -299,6 +325,11 @@ pub(super) async fn page(
         .collect::<Result<_, _>>()
         .map_err(|error| malformed("GET messages", &error))?;
     Ok(Page { events, next: answer.end })
+}
+
+#[derive(serde::Deserialize)]
+struct EventHead {
+    event_id: OwnedEventId,
 }
 
 fn malformed(endpoint: &str, error: &serde_json::Error) -> MatrixError {

@@ -23,4 +23,4 @@ pub use lookup::Lookup;
 pub use media::UploadBody;
 pub use registration::{Registration, RegistrationError, new_token};
 pub use rooms::{PORTAL_EVENT, RoomKind, RoomWish};
-pub use timeline::{Page, RoomEvent};
+pub use timeline::{Page, RawPage, RoomEvent};

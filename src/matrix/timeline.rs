@@ -2,6 +2,7 @@
 
 use ruma::{OwnedEventId, OwnedUserId};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 /// One event of a room.
@@ -28,6 +29,15 @@ pub struct RoomEvent {
 pub struct Page {
     /// The events in the direction that was asked for.
     pub events: Vec<RoomEvent>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// A stretch of a room's timeline, untouched.
+#[derive(Clone, Debug)]
+pub struct RawPage {
+    /// The events with their ids, in the direction that was asked for.
+    pub events: Vec<(OwnedEventId, Box<RawValue>)>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<String>,
 }

@@ -41,6 +41,11 @@ pub struct GhostNamer {
 }
 
 impl GhostNamer {
+    /// Whether an account is one of ours, ghost or bot.
+    pub fn is_ours(&self, user: &UserId) -> bool {
+        user.server_name() == self.server && user.localpart().starts_with(&self.prefix)
+    }
+
     /// The user id of a participant's ghost.
     ///
     /// `scope` keeps people apart whom a network cannot name for certain: the same contact name

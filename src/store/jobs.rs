@@ -61,6 +61,21 @@ pub enum JobState {
     Cancelled,
 }
 
+impl JobState {
+    /// The lower-case English word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Running => "running",
+            Self::Verifying => "verifying",
+            Self::Done => "done",
+            Self::Paused => "paused",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 impl Store {
     /// One job.
     ///

@@ -169,3 +169,66 @@ finding-conflict = Two exports disagree about a message
 finding-own-messages-only = The export holds only its owner’s messages
 finding-not-in-format = Things this export format cannot contain
 finding-not-carried = Things Matrix cannot carry as they are
+
+## Import report
+
+report-title = Import report
+report-verified = The room was read back by a witness account: every message is as the archive says.
+report-not-verified = WARNING: the room is not as the archive says. Nobody was invited.
+report-job = Job: { $value }
+report-software = Software: { $value }
+report-started = Started: { $value }
+report-read-back = Read back: { $value }
+report-approved-by = Plan approved by: { $value }
+report-plan-digest = SHA-256 of the plan: { $value }
+report-source = Archive: { $value }
+report-source-format = Format: { $value }
+report-source-digest = SHA-256 of the archive: { $value }
+report-period = Period: { $value }
+report-zone = Time zone assumed: { $value }
+report-room = Room: { $value }
+report-admins = Administrators: { $value }
+report-invited = People invited: { $value }
+report-people = Participants (name shown · messages · Tchap account)
+report-sums = What became of each record of the archive
+report-carried = carried over whole
+report-carried-with-loss = carried over with a stated loss
+report-left-out = left out by the plan
+report-refused = refused by the server
+report-differs = not as they should be in the room
+report-findings-only = not readable as a message, reported
+report-total = total
+report-records = records in the archive
+report-events = events in the room
+report-files = files compared byte by byte
+report-kinds = Messages by kind
+report-kind-text = texts
+report-kind-media = files and media
+report-kind-sticker = stickers
+report-kind-location = places
+report-kind-contact = contacts
+report-kind-poll = polls
+report-kind-call = calls
+report-kind-system = lines of the messenger
+report-kind-deleted = deleted messages
+report-kind-unknown = unknown kind
+report-findings = Findings
+report-differences = Differences
+difference-missing = not in the room
+difference-doubled = there { $found } times
+difference-order = in another place
+difference-sender = sent by { $found }
+difference-time = of another time ({ $found })
+difference-type = of another type ({ $found })
+difference-content = other content
+difference-file = other file ({ $found })
+difference-unexpected = unknown to the archive
+undo-reason = Import undone (job { $job })
+canary-room = Passerelle: retention test
+canary-text = Test: does a message of this date stay readable?
+
+## Bot
+
+bot-help = Commands: "!passerelle aide" (this text), "!passerelle etat" (what this room holds).
+bot-unknown = Unknown command: { $command }. Try "!passerelle aide".
+bot-state = This room holds the { $network } history "{ $title }": { $messages } messages, from { $first } to { $last }. Job { $job }.

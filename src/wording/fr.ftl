@@ -171,3 +171,66 @@ finding-conflict = Deux exports se contredisent sur un message
 finding-own-messages-only = L’export ne contient que les messages de son auteur
 finding-not-in-format = Informations que ce format d’export ne peut pas contenir
 finding-not-carried = Informations que Matrix ne peut pas porter telles quelles
+
+## Rapport d'import
+
+report-title = Procès-verbal d'import
+report-verified = Le salon a été relu par un compte témoin : chaque message est conforme à l'archive.
+report-not-verified = ATTENTION : le salon n'est pas conforme à l'archive. Personne n'a été invité.
+report-job = Tâche : { $value }
+report-software = Logiciel : { $value }
+report-started = Début : { $value }
+report-read-back = Relecture : { $value }
+report-approved-by = Plan approuvé par : { $value }
+report-plan-digest = Empreinte SHA-256 du plan : { $value }
+report-source = Archive : { $value }
+report-source-format = Format : { $value }
+report-source-digest = Empreinte SHA-256 de l'archive : { $value }
+report-period = Période : { $value }
+report-zone = Fuseau horaire supposé : { $value }
+report-room = Salon : { $value }
+report-admins = Administrateurs : { $value }
+report-invited = Personnes invitées : { $value }
+report-people = Participants (nom affiché · messages · compte Tchap)
+report-sums = Ce que chaque enregistrement de l'archive est devenu
+report-carried = repris intégralement
+report-carried-with-loss = repris avec une perte signalée
+report-left-out = écartés par le plan
+report-refused = refusés par le serveur
+report-differs = non conformes dans le salon
+report-findings-only = illisibles comme message, signalés
+report-total = total
+report-records = enregistrements dans l'archive
+report-events = événements dans le salon
+report-files = fichiers comparés octet par octet
+report-kinds = Messages par nature
+report-kind-text = textes
+report-kind-media = fichiers et médias
+report-kind-sticker = autocollants
+report-kind-location = lieux
+report-kind-contact = contacts
+report-kind-poll = sondages
+report-kind-call = appels
+report-kind-system = lignes de la messagerie
+report-kind-deleted = messages supprimés
+report-kind-unknown = nature inconnue
+report-findings = Constats
+report-differences = Différences
+difference-missing = absent du salon
+difference-doubled = présent { $found } fois
+difference-order = à une autre place
+difference-sender = envoyé par { $found }
+difference-time = daté autrement ({ $found })
+difference-type = d'un autre type ({ $found })
+difference-content = contenu différent
+difference-file = fichier différent ({ $found })
+difference-unexpected = inconnu de l'archive
+undo-reason = Import annulé (tâche { $job })
+canary-room = Passerelle : essai de conservation
+canary-text = Essai : un message de cette date reste-t-il lisible ?
+
+## Robot
+
+bot-help = Commandes : « !passerelle aide » (ce texte), « !passerelle etat » (ce que contient ce salon).
+bot-unknown = Commande inconnue : { $command }. Essayez « !passerelle aide ».
+bot-state = Ce salon contient l'historique { $network } « { $title } » : { $messages } messages, du { $first } au { $last }. Tâche { $job }.

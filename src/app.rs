@@ -1,0 +1,346 @@
+//! Builds every part from the configuration, wires them, starts and stops them.
+
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bot::Bot;
+use crate::config::{Config, Secret, WordingLanguage};
+use crate::import::{Places, Runner, Settings};
+use crate::matrix::{Account, Delivered, Homeserver, Listener, Lookup, Transaction, router};
+use crate::model::time::Clock;
+use crate::portal::{GhostNamer, Portals};
+use crate::store::{InboxRow, PortalState, Store, Stored};
+use crate::web::{Health, commands, health};
+use crate::wording::{Language, Wording};
+
+/// Transactions that may wait for the store. The homeserver sends one at a time.
+const TRANSACTIONS_AHEAD: usize = 4;
+/// How often rooms are read up for events that no transaction brought.
+const READ_UP_EVERY: Duration = Duration::from_secs(300);
+/// After a handler's failure, before it is tried again.
+const HANDLER_PAUSE: Duration = Duration::from_secs(5);
+
+/// The language of `[wording]`.
+pub fn language(config: &Config) -> Language {
+    match config.wording.language {
+        WordingLanguage::Fr => Language::French,
+        WordingLanguage::En => Language::English,
+    }
+}
+
+/// The homeserver of the configuration, spoken to with the service's own token.
+///
+/// # Errors
+/// When there is no token yet.
+pub fn homeserver(config: &Config) -> anyhow::Result<Homeserver> {
+    let token = config.appservice.as_token.clone().context(
+        "appservice.as_token is not set\nhint: run `passerelle registration generate` first",
+    )?;
+    Ok(Homeserver::new(&config.matrix, token)?)
+}
+
+/// A handle that can only look at the homeserver.
+///
+/// # Errors
+/// When there is no token yet.
+pub fn lookup(config: &Config) -> anyhow::Result<Lookup> {
+    let bot = config.appservice.bot_user_id(&config.matrix.server_name);
+    Ok(Lookup::new(homeserver(config)?.impatient(), bot))
+}
+
+/// Runs the daemon until `stop`.
+///
+/// # Errors
+/// When a part cannot be built: a token is missing, an address is taken, the store is in use.
+pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    private_folder(&config.daemon.state_dir)?;
+    let store = Store::open(&config.daemon.state_dir.join("store"))?;
+    let runner = runner(&config, &store)?;
+    let hs_token = config.appservice.hs_token.clone().context(
+        "appservice.hs_token is not set\nhint: run `passerelle registration generate` first",
+    )?;
+    let counts = Health::default();
+    let tasks = TaskTracker::new();
+
+    let (transactions, arriving) = mpsc::channel(TRANSACTIONS_AHEAD);
+    let arrived = Arc::new(Notify::new());
+    let appservice = TcpListener::bind(config.appservice.listen).await.with_context(|| {
+        format!("cannot listen on appservice.listen, {}", config.appservice.listen)
+    })?;
+    let operator = TcpListener::bind(config.operator.listen)
+        .await
+        .with_context(|| format!("cannot listen on operator.listen, {}", config.operator.listen))?;
+    let socket = listen_on_socket(&config.daemon.socket)?;
+
+    let listener = Listener { hs_token, transactions };
+    serve(&tasks, &stop, appservice, router(listener));
+    serve(&tasks, &stop, operator, health(runner.clone(), counts.clone()));
+    serve_socket(&tasks, &stop, socket, commands(runner.clone(), config.import.max_archive_bytes));
+    let inbox = Inbox { store: store.clone(), runner: runner.clone(), counts, arrived };
+    tasks.spawn(inbox.clone().take_in(arriving));
+    tasks.spawn(
+        inbox
+            .clone()
+            .handle(Bot::new(runner.clone(), Wording::new(language(&config))), stop.clone()),
+    );
+    tasks.spawn(inbox.read_up(stop.clone()));
+    let working = tasks.spawn({
+        let (runner, stop) = (runner.clone(), stop.clone());
+        async move { runner.run(stop).await }
+    });
+    tracing::info!("passerelle is running");
+
+    let ended = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        ended = working => ended.context("the job runner died").and_then(|ended| Ok(ended?)),
+    };
+    stop.cancel();
+    tasks.close();
+    if tokio::time::timeout(config.daemon.stop_grace, tasks.wait()).await.is_err() {
+        tracing::warn!("stopping with work in flight; it is taken up at the next start");
+    }
+    store.flush().await?;
+    // The socket of a daemon that has gone would make the next command wait for nothing.
+    let _ = std::fs::remove_file(&config.daemon.socket);
+    tracing::info!("passerelle has stopped");
+    ended
+}
+
+fn runner(config: &Config, store: &Store) -> anyhow::Result<Runner> {
+    let homeserver = homeserver(config)?;
+    let bot = config.appservice.bot_user_id(&config.matrix.server_name);
+    let namer = GhostNamer {
+        prefix: config.appservice.user_prefix.clone(),
+        server: config.matrix.server_name.clone(),
+    };
+    let decoders = std::thread::available_parallelism().map_or(1, usize::from);
+    let portals = Portals::new(
+        store.clone(),
+        homeserver.clone(),
+        bot.clone(),
+        config.appservice.bot_name.clone(),
+        namer,
+        decoders,
+    );
+    let witness = config
+        .witness
+        .token
+        .clone()
+        .map(|token: Secret| Homeserver::new(&config.matrix, token).map(Account::new))
+        .transpose()?;
+    if witness.is_none() {
+        tracing::warn!("no witness is configured, imports will not start");
+    }
+    let wording = Wording::new(language(config));
+    let settings = Settings {
+        profile: config.rooms.profile,
+        version: config.rooms.version.clone(),
+        federate: config.rooms.federate,
+        uploads_in_flight: config.import.uploads_in_flight,
+        batch_messages: config.import.batch_messages,
+        max_file_bytes: config.import.max_file_bytes,
+        lookup: Lookup::new(homeserver, bot),
+        ghost_suffix: config.appservice.ghost_suffix.clone(),
+        language: wording.language(),
+        canary_room_name: wording.text("canary-room", &[]),
+        canary_text: wording.text("canary-text", &[]),
+        witness,
+    };
+    let places = Places::below(&config.daemon.state_dir)?;
+    Ok(Runner::new(portals, settings, places, Clock::system()))
+}
+
+/// Transactions on their way from the wire to whoever acts on them.
+#[derive(Clone)]
+struct Inbox {
+    store: Store,
+    runner: Runner,
+    counts: Health,
+    arrived: Arc<Notify>,
+}
+
+impl Inbox {
+    /// Stores what arrives, and only then lets it be answered. Ends when the listener does.
+    async fn take_in(self, mut arriving: mpsc::Receiver<Delivered>) {
+        while let Some((transaction, stored)) = arriving.recv().await {
+            match self.store_transaction(&transaction).await {
+                Ok(()) => {
+                    self.counts.transactions.fetch_add(1, Ordering::Relaxed);
+                    // A homeserver that no longer waits sends it again, which is harmless.
+                    let _ = stored.send(());
+                    self.arrived.notify_one();
+                }
+                Err(error) => tracing::error!(error = %error, "a transaction was not stored"),
+            }
+        }
+    }
+
+    async fn store_transaction(&self, transaction: &Transaction) -> anyhow::Result<()> {
+        let mut fresh = false;
+        for (id, event) in &transaction.events {
+            if self.is_echo(event) {
+                continue;
+            }
+            match self.store.take_in(id, &InboxRow { event: event.clone() })? {
+                Stored::New => fresh = true,
+                Stored::Repeated => {
+                    self.counts.repeated_events.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+        if fresh {
+            self.store.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether one of our own accounts sent it: the homeserver pushes those, too.
+    fn is_echo(&self, event: &serde_json::value::RawValue) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Head {
+            sender: ruma::OwnedUserId,
+        }
+        serde_json::from_str::<Head>(event.get())
+            .is_ok_and(|head| self.runner.portals().namer().is_ours(&head.sender))
+    }
+
+    /// Handles what is stored, in order, each until it succeeds.
+    async fn handle(self, bot: Bot, stop: CancellationToken) {
+        loop {
+            match self.store.inbox_first() {
+                Ok(Some((number, row))) => match bot.hear(&row.event).await {
+                    Ok(()) => {
+                        if let Err(error) = self.store.inbox_done(number) {
+                            tracing::error!(error = %error, "the inbox failed");
+                        }
+                        continue;
+                    }
+                    Err(error) => {
+                        tracing::warn!(error = %error, "an event will be handled again");
+                        tokio::select! {
+                            () = tokio::time::sleep(HANDLER_PAUSE) => continue,
+                            () = stop.cancelled() => return,
+                        }
+                    }
+                },
+                Ok(None) => {}
+                Err(error) => tracing::error!(error = %error, "the inbox failed"),
+            }
+            tokio::select! {
+                () = self.arrived.notified() => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Reads rooms that people use for events that no transaction brought: a homeserver that
+    /// restarts forgets what it had queued for us.
+    async fn read_up(self, stop: CancellationToken) {
+        loop {
+            if let Err(error) = self.read_up_once().await {
+                tracing::warn!(error = %error, "rooms could not be read up");
+            }
+            tokio::select! {
+                () = tokio::time::sleep(READ_UP_EVERY) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn read_up_once(&self) -> anyhow::Result<()> {
+        for portal in self.store.portals()? {
+            let (PortalState::Ready, Some(room)) = (portal.state, portal.room_id) else { continue };
+            // Without a mark nobody was invited yet.
+            let Some(mark) = self.store.room_mark(&room)? else { continue };
+            let bot = self.runner.portals().bot();
+            let mut missed = Vec::new();
+            let mut newest = None;
+            let mut from = None;
+            'room: loop {
+                let page = bot.page_back_raw(&room, from).await?;
+                for (id, event) in page.events {
+                    newest.get_or_insert_with(|| id.clone());
+                    if id.as_str() == mark {
+                        break 'room;
+                    }
+                    missed.push((id, event));
+                }
+                match page.next {
+                    Some(next) => from = Some(next),
+                    None => break,
+                }
+            }
+            for (id, event) in missed.into_iter().rev().filter(|(_, event)| !self.is_echo(event)) {
+                if self.store.take_in(&id, &InboxRow { event })? == Stored::New {
+                    self.counts.recovered_events.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            if let Some(newest) = newest {
+                self.store.put_room_mark(&room, newest.as_str())?;
+            }
+            self.store.flush().await?;
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+}
+
+fn serve(
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+    listener: TcpListener,
+    routes: axum::Router,
+) {
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
+        if let Err(error) = served.await {
+            tracing::error!(error = %error, "a listener failed");
+        }
+    });
+}
+
+fn serve_socket(
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+    listener: UnixListener,
+    routes: axum::Router,
+) {
+    let stop = stop.clone();
+    tasks.spawn(async move {
+        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
+        if let Err(error) = served.await {
+            tracing::error!(error = %error, "the command socket failed");
+        }
+    });
+}
+
+/// The store is ours alone by now, so a socket that is still there is a dead daemon's.
+fn listen_on_socket(path: &Path) -> anyhow::Result<UnixListener> {
+    if let Err(error) = std::fs::remove_file(path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        anyhow::bail!("cannot replace the socket {}: {error}", path.display());
+    }
+    let listener = UnixListener::bind(path)
+        .with_context(|| format!("cannot make the socket {}", path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+fn private_folder(path: &Path) -> anyhow::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot make daemon.state_dir, {}", path.display()))
+}

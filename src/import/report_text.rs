@@ -1,0 +1,119 @@
+//! The report as people read it, in the language of the installation.
+
+use std::fmt::{self, Write};
+
+use super::report::Report;
+use super::verify::{Difference, What};
+use crate::wording::{Value, Wording};
+
+impl Report {
+    /// The readable report.
+    pub fn to_text(&self, wording: Wording) -> String {
+        let mut text = String::new();
+        self.write_text(&mut text, wording).expect("a String takes everything");
+        text
+    }
+
+    fn write_text(&self, out: &mut String, wording: Wording) -> fmt::Result {
+        let say = |id: &str, arguments: &[(&str, Value<'_>)]| wording.text(id, arguments);
+        let head = &self.head;
+        let title = say("report-title", &[]);
+        writeln!(out, "{title}\n{}\n", "=".repeat(title.chars().count()))?;
+        let verdict = if self.is_verified() { "report-verified" } else { "report-not-verified" };
+        writeln!(out, "{}\n", say(verdict, &[]))?;
+
+        let lines: [(&str, String); 14] = [
+            ("report-job", head.job.clone()),
+            ("report-software", head.software.clone()),
+            ("report-started", head.started_at.to_string()),
+            ("report-read-back", head.verified_at.to_string()),
+            ("report-approved-by", head.approved_by.clone()),
+            ("report-plan-digest", head.plan_sha256.to_string()),
+            ("report-source", format!("{} ({})", head.archive.file, head.archive.network)),
+            ("report-source-format", head.archive.format.clone()),
+            ("report-source-digest", head.archive.sha256.to_string()),
+            ("report-period", format!("{} → {}", head.archive.first, head.archive.last)),
+            ("report-zone", head.time_zone.clone()),
+            ("report-room", format!("{} ({})", head.room_name, head.room_id)),
+            ("report-admins", joined(&head.admins)),
+            ("report-invited", joined(&head.invite)),
+        ];
+        for (id, value) in lines {
+            writeln!(out, "{}", say(id, &[("value", value.into())]))?;
+        }
+
+        writeln!(out, "\n{}", say("report-people", &[]))?;
+        for person in &head.people {
+            let account = if person.account.is_empty() { "—" } else { &person.account };
+            writeln!(out, "  {} · {} · {account}", person.name, person.messages)?;
+        }
+
+        let sums = &self.sums;
+        writeln!(out, "\n{}", say("report-sums", &[]))?;
+        let rows = [
+            ("report-carried", sums.carried),
+            ("report-carried-with-loss", sums.carried_with_loss),
+            ("report-left-out", sums.left_out),
+            ("report-refused", sums.refused),
+            ("report-differs", sums.differs),
+            ("report-findings-only", sums.findings_only),
+        ];
+        for (id, count) in rows {
+            writeln!(out, "  {count:>8}  {}", say(id, &[]))?;
+        }
+        writeln!(out, "  {:>8}", "--------")?;
+        writeln!(out, "  {:>8}  {}", sums.disposed(), say("report-total", &[]))?;
+        writeln!(out, "  {:>8}  {}", sums.records, say("report-records", &[]))?;
+        writeln!(out, "  {:>8}  {}", sums.events, say("report-events", &[]))?;
+        writeln!(out, "  {:>8}  {}", self.files_compared, say("report-files", &[]))?;
+
+        writeln!(out, "\n{}", say("report-kinds", &[]))?;
+        for (kind, count) in &sums.by_kind {
+            writeln!(out, "  {count:>8}  {}", say(&format!("report-kind-{kind}"), &[]))?;
+        }
+
+        if !self.findings.is_empty() {
+            writeln!(out, "\n{}", say("report-findings", &[]))?;
+            for (kind, count) in &self.findings {
+                let word = serde_json::to_value(kind).ok();
+                let slug = word.as_ref().and_then(|w| w.as_str()).unwrap_or_default();
+                let id = format!("finding-{}", slug.replace('_', "-"));
+                writeln!(out, "  {count:>8}  {}", say(&id, &[]))?;
+                for example in self.examples.iter().filter(|one| one.kind == *kind) {
+                    writeln!(out, "            {}", example.place)?;
+                }
+            }
+        }
+
+        if !self.differences.is_empty() {
+            writeln!(out, "\n{}", say("report-differences", &[]))?;
+            for difference in &self.differences {
+                writeln!(out, "  {}", describe(difference, wording))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn joined<T: fmt::Display>(items: &[T]) -> String {
+    let shown: Vec<String> = items.iter().map(ToString::to_string).collect();
+    if shown.is_empty() { "—".to_owned() } else { shown.join(", ") }
+}
+
+fn describe(difference: &Difference, wording: Wording) -> String {
+    let (id, found) = match &difference.what {
+        What::Missing => ("difference-missing", String::new()),
+        What::Doubled { times } => ("difference-doubled", times.to_string()),
+        What::OutOfOrder => ("difference-order", String::new()),
+        What::Sender { found } => ("difference-sender", found.to_string()),
+        What::Time { found_ms, expected_ms } => {
+            ("difference-time", format!("{found_ms} / {expected_ms}"))
+        }
+        What::Type { found } => ("difference-type", found.clone()),
+        What::Content => ("difference-content", String::new()),
+        What::File { found } => ("difference-file", found.clone()),
+        What::Unexpected => ("difference-unexpected", String::new()),
+    };
+    let what = wording.text(id, &[("found", found.into())]);
+    format!("{} [{}#{}] {what}", difference.place, difference.message, difference.part)
+}

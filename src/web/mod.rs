@@ -1,0 +1,10 @@
+//! HTTP for operators: commands on a unix socket, health and metrics on loopback.
+//!
+//! The socket's file mode is the permission: who may open it may command the daemon.
+
+mod commands;
+mod health;
+mod spool;
+
+pub use commands::{ApiError, JobView, MadeJob, NewJob, SpoolTicket, commands};
+pub use health::{Health, health};
