@@ -1,0 +1,361 @@
+//! `passerelle import`
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use ruma::OwnedUserId;
+
+use super::archive::Source;
+use super::client::Daemon;
+use super::{Exit, output};
+use crate::app;
+use crate::config::Config;
+use crate::import::{Plan, PlanError, Report, Wishes, plan};
+use crate::model::ids::ChatId;
+use crate::store::JobState;
+use crate::web::{JobView, MadeJob, NewJob};
+use crate::wording::Wording;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Read an archive and write a plan to be edited and approved.
+    Plan(PlanArguments),
+    /// Hand an approved plan and its archive to the daemon.
+    Start(StartArguments),
+    /// Show one job, or all.
+    Status {
+        /// The job.
+        job: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        /// Stay until the job is done or has stopped.
+        #[arg(long, requires = "job")]
+        wait: bool,
+    },
+    /// Stop a job at the next message.
+    Pause {
+        /// The job.
+        job: String,
+    },
+    /// Let a paused or failed job go on.
+    Resume {
+        /// The job.
+        job: String,
+        /// Stay until it is done or has stopped.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Give a job up: what it sent is redacted, its working copy removed.
+    Cancel {
+        /// The job.
+        job: String,
+        /// Confirms that what was imported is to be redacted.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Read a finished job's room back once more.
+    Verify {
+        /// The job.
+        job: String,
+        /// The archive; the daemon does not keep it.
+        #[arg(long, value_name = "FILE")]
+        archive: PathBuf,
+    },
+    /// Print a job's report.
+    Report {
+        /// The job.
+        job: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArguments {
+    #[command(flatten)]
+    source: Source,
+    /// Where to write the plan.
+    #[arg(short, long, default_value = "plan.toml", value_name = "FILE")]
+    output: PathBuf,
+    /// The chat's id, where the archive holds several.
+    #[arg(long, value_name = "ID")]
+    chat: Option<String>,
+    /// The room's name; the chat's title when absent.
+    #[arg(long, value_name = "NAME")]
+    room_name: Option<String>,
+    /// A person who owns the room. Can be given several times.
+    #[arg(long = "admin", value_name = "USER")]
+    admins: Vec<OwnedUserId>,
+    /// A person to invite once the room is verified. Can be given several times.
+    #[arg(long, value_name = "USER")]
+    invite: Vec<OwnedUserId>,
+    /// Plan without asking the homeserver.
+    #[arg(long)]
+    offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StartArguments {
+    /// The approved plan.
+    plan: PathBuf,
+    /// The archive, if it does not lie beside the plan.
+    #[arg(long, value_name = "FILE")]
+    archive: Option<PathBuf>,
+    /// Stay until the job is done or has stopped.
+    #[arg(long)]
+    wait: bool,
+}
+
+pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<Exit> {
+    match command {
+        Command::Plan(arguments) => make_plan(arguments, config).await,
+        Command::Start(arguments) => start(arguments, config).await,
+        Command::Status { job, json, wait } => status(job.as_deref(), json, wait, config).await,
+        Command::Pause { job } => {
+            let view: JobView = post(config, &job, "pause").await?;
+            output::data(&line(&view));
+            Ok(Exit::Done)
+        }
+        Command::Resume { job, wait } => {
+            let view: JobView = post(config, &job, "resume").await?;
+            if wait {
+                return follow(&job, config).await;
+            }
+            output::data(&line(&view));
+            Ok(Exit::Done)
+        }
+        Command::Cancel { job, yes } => cancel(&job, yes, config).await,
+        Command::Verify { job, archive } => verify(&job, &archive, config).await,
+        Command::Report { job, json } => {
+            let daemon = Daemon::new(config)?;
+            let report: Report = daemon.get(&format!("/v1/jobs/{job}/report")).await?;
+            if json {
+                output::data(&serde_json::to_string_pretty(&report)?);
+            } else {
+                output::data(&report.to_text(Wording::new(app::language(config))));
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+async fn make_plan(arguments: PlanArguments, config: &Config) -> anyhow::Result<Exit> {
+    let PlanArguments { source, output: path, chat, room_name, admins, invite, offline } =
+        arguments;
+    if path.exists() {
+        bail!(
+            "{} exists and is not overwritten\nhint: choose another name with --output",
+            path.display()
+        );
+    }
+    let archive = Arc::new(source.open(chat.as_deref(), false)?);
+    let lookup = if offline { None } else { Some(app::lookup(config)?) };
+    if let Some(lookup) = &lookup {
+        for person in admins.iter().chain(&invite) {
+            if person.server_name() == config.matrix.server_name
+                && !lookup.account_exists(person).await?
+            {
+                bail!("the homeserver knows no {person}");
+            }
+        }
+    }
+    let wishes = Wishes {
+        chat: chat.map(ChatId::new),
+        room_name,
+        admins,
+        invite,
+        max_file_bytes: config.import.max_file_bytes,
+    };
+    let made = plan(archive, lookup.as_ref(), wishes).await.map_err(explain)?;
+    std::fs::write(&path, made.to_text())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    let facts = &made.archive;
+    output::say(&format!(
+        "{} messages from {} to {}, {} files ({} bytes), {} participants",
+        facts.messages,
+        facts.first,
+        facts.last,
+        facts.files,
+        facts.files_bytes,
+        made.participants.len()
+    ));
+    if facts.files_too_large > 0 {
+        output::say(&format!("{} file(s) are too large for the homeserver", facts.files_too_large));
+    }
+    if facts.files_absent > 0 {
+        output::say(&format!("{} file(s) are not in the archive", facts.files_absent));
+    }
+    output::say(&format!("wrote {}; still to be decided:", path.display()));
+    for objection in made.objections() {
+        output::say(&format!("  - {objection}"));
+    }
+    Ok(Exit::Done)
+}
+
+fn explain(error: crate::import::ImportError) -> anyhow::Error {
+    if let crate::import::ImportError::Plan(PlanError::ChatWanted { chats }) = &error {
+        let list: Vec<String> =
+            chats.iter().map(|(id, title)| format!("\n  {id}  {title}")).collect();
+        return anyhow::anyhow!("{error}:{}", list.concat());
+    }
+    let hint = error.hint();
+    anyhow::anyhow!("{error}\nhint: {hint}")
+}
+
+async fn start(arguments: StartArguments, config: &Config) -> anyhow::Result<Exit> {
+    let StartArguments { plan: path, archive, wait } = arguments;
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let plan = Plan::parse(&text)?;
+    let objections = plan.objections();
+    if !objections.is_empty() {
+        let list: Vec<String> = objections.iter().map(|one| format!("\n  - {one}")).collect();
+        bail!(
+            "the plan cannot be started yet:{}\nhint: edit {} and start it again",
+            list.concat(),
+            path.display()
+        );
+    }
+    let archive = archive.unwrap_or_else(|| path.with_file_name(&plan.archive.file));
+    if !archive.exists() {
+        bail!("the archive is not at {}\nhint: say where it is with --archive", archive.display());
+    }
+    check_digest(&archive, &plan)?;
+    let daemon = Daemon::new(config)?;
+    let (ticket, name) = daemon.hand_in(&archive).await?;
+    let new = NewJob { plan: text, spool: ticket.id, name };
+    let made: MadeJob = daemon.post("/v1/jobs", Some(&new)).await?;
+    output::data(&made.id);
+    if wait {
+        return follow(&made.id, config).await;
+    }
+    output::say(&format!("follow it with `passerelle import status {} --wait`", made.id));
+    Ok(Exit::Done)
+}
+
+/// Before gigabytes are handed in: is it the archive the plan was made from?
+fn check_digest(archive: &Path, plan: &Plan) -> anyhow::Result<()> {
+    let container = crate::archive::Container::open(archive, crate::archive::Limits::default())?;
+    let found = container.digest()?;
+    if found != plan.archive.sha256 {
+        bail!(
+            "{} has digest {found}, the plan was made from {}\nhint: make a new plan from this archive, or bring the old one",
+            archive.display(),
+            plan.archive.sha256
+        );
+    }
+    Ok(())
+}
+
+async fn status(
+    job: Option<&str>,
+    json: bool,
+    wait: bool,
+    config: &Config,
+) -> anyhow::Result<Exit> {
+    let daemon = Daemon::new(config)?;
+    match job {
+        Some(id) if wait => follow(id, config).await,
+        Some(id) => {
+            let view: JobView = daemon.get(&format!("/v1/jobs/{id}")).await?;
+            output::data(&if json { serde_json::to_string_pretty(&view)? } else { long(&view) });
+            Ok(Exit::Done)
+        }
+        None => {
+            let views: Vec<JobView> = daemon.get("/v1/jobs").await?;
+            if json {
+                output::data(&serde_json::to_string_pretty(&views)?);
+            } else {
+                views.iter().for_each(|view| output::data(&line(view)));
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Shows a job's progress until it rests. Fails when the job did.
+async fn follow(id: &str, config: &Config) -> anyhow::Result<Exit> {
+    let daemon = Daemon::new(config)?;
+    let bar = output::bar(0, "importing");
+    loop {
+        let view: JobView = daemon.get(&format!("/v1/jobs/{id}")).await?;
+        bar.set_length(view.total);
+        bar.set_position(view.done);
+        match view.state {
+            JobState::Planned | JobState::Running => {}
+            JobState::Verifying => bar.set_message("verifying"),
+            JobState::Done => {
+                bar.finish_and_clear();
+                output::say(&long(&view));
+                return Ok(Exit::Done);
+            }
+            JobState::Paused | JobState::Failed | JobState::Cancelled => {
+                bar.finish_and_clear();
+                let hint = if view.hint.is_empty() {
+                    format!("`passerelle import resume {id}` lets it go on")
+                } else {
+                    view.hint.clone()
+                };
+                let fault =
+                    if view.fault.is_empty() { String::new() } else { format!(": {}", view.fault) };
+                bail!("job {id} is {}{fault}\nhint: {hint}", view.state.word());
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+}
+
+async fn post(config: &Config, job: &str, what: &str) -> anyhow::Result<JobView> {
+    Daemon::new(config)?.post(&format!("/v1/jobs/{job}/{what}"), None::<&()>).await
+}
+
+async fn cancel(job: &str, yes: bool, config: &Config) -> anyhow::Result<Exit> {
+    if !yes {
+        bail!(
+            "everything job {job} has sent would be redacted\nhint: say --yes if that is what you want"
+        );
+    }
+    let answer: serde_json::Value =
+        Daemon::new(config)?.post(&format!("/v1/jobs/{job}/cancel"), None::<&()>).await?;
+    output::say(&format!("job {job} is cancelled, {} event(s) were redacted", answer["redacted"]));
+    Ok(Exit::Done)
+}
+
+async fn verify(job: &str, archive: &Path, config: &Config) -> anyhow::Result<Exit> {
+    let daemon = Daemon::new(config)?;
+    let (ticket, name) = daemon.hand_in(archive).await?;
+    let body = serde_json::json!({ "spool": ticket.id, "name": name });
+    let report: Report = daemon.post(&format!("/v1/jobs/{job}/verify"), Some(&body)).await?;
+    output::data(&report.to_text(Wording::new(app::language(config))));
+    Ok(if report.is_verified() { Exit::Done } else { Exit::CheckFailed })
+}
+
+fn line(view: &JobView) -> String {
+    format!("{}\t{}\t{}/{}\t{}", view.id, view.state.word(), view.done, view.total, view.room_name)
+}
+
+fn long(view: &JobView) -> String {
+    let mut text = format!(
+        "job {} is {}: {} of {} records, room {} ({})",
+        view.id,
+        view.state.word(),
+        view.done,
+        view.total,
+        view.room_name,
+        view.room_id.as_deref().unwrap_or("not made yet")
+    );
+    for (name, value) in
+        [("fault", &view.fault), ("hint", &view.hint)].iter().filter(|(_, value)| !value.is_empty())
+    {
+        text.push_str(&format!("\n{name}: {value}"));
+    }
+    if let Some(report) = &view.report {
+        text.push_str(&format!("\nreport: {report}"));
+    }
+    text
+}
