@@ -93,10 +93,8 @@ impl Member {
 
     /// All current state events.
     pub async fn state(&self, room_id: &str) -> Vec<Value> {
-        match self.must(Method::GET, &["v3", "rooms", room_id, "state"], &[], None).await {
-            Value::Array(events) => events,
-            other => panic!("/state answered {other}"),
-        }
+        let events = self.must(Method::GET, &["v3", "rooms", room_id, "state"], &[], None).await;
+        events.as_array().unwrap().clone()
     }
 
     /// The content of one state event, `None` when there is none.

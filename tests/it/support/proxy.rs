@@ -254,10 +254,10 @@ impl Proxy {
                 changes.changed().await.expect("the proxy outlives the wait");
             }
         };
-        match tokio::time::timeout(patience, search).await {
-            Ok(it) => it,
-            Err(_) => panic!("not seen within {patience:?}; exchanges: {:#?}", self.exchanges()),
-        }
+        let Ok(it) = tokio::time::timeout(patience, search).await else {
+            panic!("not seen within {patience:?}; exchanges: {:#?}", self.exchanges())
+        };
+        it
     }
 
     /// Waits until the rule holds a request or an answer.

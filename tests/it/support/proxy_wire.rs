@@ -133,10 +133,8 @@ impl Incoming {
     }
 
     async fn read_more(&mut self) -> Result<usize> {
-        let mut room = [0; 16 * 1024];
-        let count = self.stream.read(&mut room).await?;
-        self.ahead.extend_from_slice(&room[..count]);
-        Ok(count)
+        self.ahead.reserve(16 * 1024);
+        self.stream.read_buf(&mut self.ahead).await
     }
 }
 
