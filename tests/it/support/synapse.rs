@@ -197,13 +197,11 @@ fn launch(dir: &Path) -> (Child, Value) {
     // The script says what it started once the server answers, or ends having said nothing.
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    match serde_json::from_str(&line) {
-        Ok(facts) => (process, facts),
-        Err(_) => {
-            let _ = process.wait();
-            panic!("Synapse did not start:\n{}", log_of(dir))
-        }
-    }
+    let Ok(facts) = serde_json::from_str(&line) else {
+        let _ = process.wait();
+        panic!("Synapse did not start:\n{}", log_of(dir))
+    };
+    (process, facts)
 }
 
 fn log_of(dir: &Path) -> String {
