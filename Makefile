@@ -31,6 +31,8 @@ test: fmt-check clippy venv sample-check tests ## Formatting, lints, unit and in
 tests: ## Only the tests
 	$(call step,tests: building)
 	$(CARGO) test --locked --all-targets --no-run
+	$(call step,tests: the examples in the documentation)
+	$(CARGO) test --locked --doc
 ifeq ($(NEXTEST),yes)
 	$(call step,tests: running with cargo-nextest)
 	$(CARGO) nextest run --locked --all-targets

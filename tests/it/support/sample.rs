@@ -30,6 +30,16 @@ pub struct Wanted {
     pub from: Timestamp,
     /// The title of the group, as in the file's name.
     pub title: String,
+    pub names: Names,
+}
+
+/// What the senders are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// Accents, a namesake who is not a contact, a bare number.
+    Usual,
+    /// Also a name with `: ` in it, which only the whole file can tell from a text.
+    Hard,
 }
 
 impl Wanted {
@@ -37,7 +47,14 @@ impl Wanted {
     pub fn new(seed: u64, messages: usize, media: usize) -> Self {
         assert!(media <= messages, "a file needs a message");
         let from = "2025-10-20T06:30:00Z".parse().unwrap();
-        Self { seed, messages, media, from, title: "Cellule d’essai".to_owned() }
+        Self {
+            seed,
+            messages,
+            media,
+            from,
+            title: "Cellule d’essai".to_owned(),
+            names: Names::Usual,
+        }
     }
 }
 
@@ -78,6 +95,10 @@ impl Sample {
     /// Makes the export. At most a few kilobytes a file: real, decodable, and all different.
     pub fn make(wanted: &Wanted) -> Self {
         let mut dice = Dice(wanted.seed);
+        let senders = match wanted.names {
+            Names::Usual => &SENDERS[1..],
+            Names::Hard => &SENDERS[..],
+        };
         let stem = format!("Discussion WhatsApp avec {}", wanted.title);
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         let mut truth = system_lines(wanted);
@@ -85,7 +106,7 @@ impl Sample {
         let mut previous: Option<Truth> = None;
         for (number, at) in instants(wanted).into_iter().enumerate() {
             let mut record = Truth {
-                sender: Some(SENDERS[dice.below(SENDERS.len())].to_owned()),
+                sender: Some(dice.one_of(senders).to_owned()),
                 utc_millis: at.as_millisecond(),
                 text: String::new(),
                 file: None,
@@ -122,11 +143,12 @@ impl Sample {
     }
 }
 
+/// The hard one first.
 const SENDERS: [&str; 7] = [
+    "Cabinet : permanence",
     "Anaïs Kerouédan",
     "Basile Ottavi",
     "~\u{202f}Basile Ottavi",
-    "Cabinet : permanence",
     "Édith Vauquelin",
     "\u{202a}+33\u{a0}6\u{a0}39\u{a0}98\u{a0}12\u{a0}07\u{202c}",
     "Solène d’Arvor",

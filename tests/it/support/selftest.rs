@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::member::Member;
 use super::proxy::{Action, Proxy, Reply, Rule};
-use super::sample::{Sample, Wanted};
+use super::sample::{Names, Sample, Wanted};
 use super::synapse::{Account, Encryption, Options, RateLimits, Synapse, free_port};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -163,13 +163,14 @@ async fn the_proxy_proves_where_a_blow_fell_and_breaks_what_it_is_told_to() {
 
     // Lies and cuts, met by a bare client: a member would panic.
     let path = format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/");
-    let put = async |transaction: &str| {
+    let put_within = async |patience: Duration, transaction: &str| {
         let url = format!("{}{path}{transaction}", proxy.base_url());
-        let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_millis(700));
+        let client = reqwest::Client::builder().no_proxy().timeout(patience);
         let request = client.build().unwrap().put(url).bearer_auth(&account.token);
         let answer = request.json(&text(transaction)).send().await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.ok()))
     };
+    let put = async |transaction: &str| put_within(PATIENCE, transaction).await;
     for (name, reply, status, retry) in [
         ("a", Reply::too_many_requests(Some(1234)), 429, true),
         ("b", Reply::too_many_requests(None), 429, false),
@@ -191,7 +192,7 @@ async fn the_proxy_proves_where_a_blow_fell_and_breaks_what_it_is_told_to() {
     proxy.set(Rule::new(SENDING, Action::CutResponse { after_bytes: 5 }).times(1));
     assert_eq!(put("i").await, Some((200, None)), "a head, and half a body");
     proxy.set(Rule::new(SENDING, Action::Hang).times(1));
-    assert!(put("j").await.is_none());
+    assert!(put_within(Duration::from_millis(500), "j").await.is_none());
     let (bystander, ()) = tokio::join!(
         async {
             proxy.clear();
@@ -218,10 +219,15 @@ async fn the_proxy_proves_where_a_blow_fell_and_breaks_what_it_is_told_to() {
 
 #[test]
 fn a_sample_is_the_same_for_a_seed_and_says_what_is_in_it() {
-    let wanted = Wanted::new(7, 700, 30);
+    let wanted = Wanted { names: Names::Hard, ..Wanted::new(7, 700, 30) };
     let sample = Sample::make(&wanted);
     assert!(sample.bytes == Sample::make(&wanted).bytes, "the same seed, other bytes");
-    assert!(sample.bytes != Sample::make(&Wanted::new(8, 700, 30)).bytes);
+    assert!(sample.bytes != Sample::make(&Wanted { seed: 8, ..wanted.clone() }).bytes);
+    let named = |sample: &Sample, name| {
+        sample.truth.iter().any(|record| record.sender.as_deref() == Some(name))
+    };
+    assert!(named(&sample, "Cabinet : permanence"));
+    assert!(!named(&Sample::make(&Wanted::new(7, 700, 30)), "Cabinet : permanence"));
     assert_eq!(sample.truth.iter().filter(|record| record.sender.is_some()).count(), 700);
     assert_eq!(sample.truth.iter().filter(|record| record.file.is_some()).count(), 30);
     assert!(sample.truth.is_sorted_by_key(|record| record.utc_millis));

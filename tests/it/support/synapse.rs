@@ -131,8 +131,10 @@ impl Synapse {
         let Some(mut process) = self.process.take() else { return };
         let pid = self.facts["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
         let pid = pid.and_then(rustix::process::Pid::from_raw).expect("a process id was noted");
-        // An error here means that it ended by itself, which is what was wanted.
-        let _ = rustix::process::kill_process(pid, signal);
+        // One that ended by itself is reaped by the script, and its number may be another's.
+        if process.try_wait().unwrap().is_none() {
+            let _ = rustix::process::kill_process(pid, signal);
+        }
         let gone = blocking(move || {
             for _ in 0..300 {
                 if process.try_wait().unwrap().is_some() {
