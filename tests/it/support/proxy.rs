@@ -315,13 +315,31 @@ impl Shared {
 
     async fn until_released(&self, index: usize, rule: RuleId) {
         let mut changes = self.changed.subscribe();
-        self.note(index, |exchange| exchange.held = true);
+        let _held = Held::new(self, index);
         while !self.lock().released.contains(&rule) {
             if changes.changed().await.is_err() {
                 break;
             }
         }
-        self.note(index, |exchange| exchange.held = false);
+    }
+}
+
+/// An exchange is held while this lives: until the release, or until the caller hangs up.
+struct Held<'a> {
+    shared: &'a Shared,
+    index: usize,
+}
+
+impl<'a> Held<'a> {
+    fn new(shared: &'a Shared, index: usize) -> Self {
+        shared.note(index, |exchange| exchange.held = true);
+        Self { shared, index }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.shared.note(self.index, |exchange| exchange.held = false);
     }
 }
 
