@@ -366,6 +366,12 @@ def _free_port() -> int:
 
 
 def launch(server: Server, facts: dict, own_session: bool) -> subprocess.Popen:
+    process = _spawn(server, facts, own_session)
+    _wait_until_it_answers(server, facts, process)
+    return process
+
+
+def _spawn(server: Server, facts: dict, own_session: bool) -> subprocess.Popen:
     if not VENV_PYTHON.exists():
         raise Failure(f"{VENV} is missing\nhint: python3 sandbox/homeserver/homeserver.py venv")
     with open(server.log_path, "ab") as log:
@@ -379,6 +385,10 @@ def launch(server: Server, facts: dict, own_session: bool) -> subprocess.Popen:
         )
     facts["pid"] = process.pid
     server.write_facts(facts)
+    return process
+
+
+def _wait_until_it_answers(server: Server, facts: dict, process: subprocess.Popen) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -387,7 +397,7 @@ def launch(server: Server, facts: dict, own_session: bool) -> subprocess.Popen:
                 f"the end of {server.log_path}:\n{server.log_tail()}"
             )
         if _is_healthy(facts["base_url"]):
-            return process
+            return
         time.sleep(0.05)
     process.kill()
     raise Failure(
@@ -423,8 +433,7 @@ def run(server: Server) -> None:
     The tests start it so: whatever way a test process dies, its end of the pipe closes.
     """
     facts = server.facts()
-    process = launch(server, facts, own_session=False)
-    print(json.dumps(facts), flush=True)
+    process = _spawn(server, facts, own_session=False)
 
     def end_with_the_caller() -> None:
         # Raw, not buffered: a reader blocked in a buffer's lock would hold up the exit.
@@ -433,7 +442,13 @@ def run(server: Server) -> None:
         process.kill()
 
     threading.Thread(target=end_with_the_caller, daemon=True).start()
-    code = process.wait()
+    try:
+        _wait_until_it_answers(server, facts, process)
+        # The caller may be gone by now; then the line cannot be written, and all ends.
+        print(json.dumps(facts), flush=True)
+        code = process.wait()
+    finally:
+        process.kill()
     say(f"homeserver: Synapse ended ({code})")
 
 
