@@ -1,0 +1,106 @@
+# What people and CI run. `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CARGO ?= cargo
+PYTHON ?= python3
+HOMESERVER := $(PYTHON) sandbox/homeserver/homeserver.py
+# Tests that share a processor with a homeserver gain nothing from more of each other.
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+
+# One line before each step, so that a long run is seen to move.
+step = @printf '\n== %s  [%s]\n' '$(1)' "$$(date +%H:%M:%S)"
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+
+.PHONY: demo
+demo: venv ## Import a sample on a real homeserver and show the room (KEEP=1 leaves it running)
+	$(call step,the demonstration)
+	@# INTEGRATOR: sandbox/demo/demo.py is written with the daemon.
+	$(PYTHON) sandbox/demo/demo.py $(if $(KEEP),--keep)
+
+.PHONY: test
+test: fmt-check clippy venv sample-check tests ## Formatting, lints, unit and integration tests; what CI runs
+
+.PHONY: tests
+tests: ## Only the tests
+	$(call step,tests: building)
+	$(CARGO) test --locked --all-targets --no-run
+	$(call step,tests: the examples in the documentation)
+	$(CARGO) test --locked --doc
+ifeq ($(NEXTEST),yes)
+	$(call step,tests: running with cargo-nextest)
+	$(CARGO) nextest run --locked --all-targets
+else
+	$(call step,tests: running with cargo test (cargo-nextest is not installed))
+	$(CARGO) test --locked --all-targets
+endif
+
+.PHONY: crash
+crash: venv ## Kill the daemon at many moments and compare (SEED=, KILLS=, BREAK=)
+	$(call step,crash runs)
+	@# INTEGRATOR: the long crash runs are one ignored test of tests/it; give its name here.
+	$(CARGO) test --release --locked --test it -- --ignored --nocapture crash
+
+.PHONY: check
+check: ## Does it compile?
+	$(CARGO) check --locked --all-targets
+
+.PHONY: lint
+lint: fmt-check clippy deny typos ## Everything that reads the code without running it
+
+.PHONY: fmt
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+.PHONY: fmt-check
+fmt-check:
+	$(call step,formatting)
+	$(CARGO) fmt --all -- --check
+
+.PHONY: clippy
+clippy:
+	$(call step,lints)
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+.PHONY: deny
+deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)
+	$(call step,dependencies)
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check bans licenses sources; \
+	else echo "skipped: cargo-deny is not installed (cargo install --locked cargo-deny)"; fi
+
+.PHONY: typos
+typos:
+	$(call step,spelling)
+	@if command -v typos >/dev/null; then typos; \
+	else echo "skipped: typos is not installed (cargo install --locked typos-cli)"; fi
+
+.PHONY: accept
+accept: venv ## Take the snapshots as they are now for the expected ones, then look at the diff
+	INSTA_UPDATE=always $(CARGO) test --locked --all-targets
+	@git status --short -- '*.snap' 'tests/fixtures'
+
+.PHONY: venv
+venv: ## The Python environment with Synapse, and the empty database tests start from
+	$(call step,homeserver environment)
+	@$(HOMESERVER) venv
+	@$(HOMESERVER) template
+
+.PHONY: sample
+sample: ## Make the demonstration's export again from its script and media
+	$(PYTHON) sandbox/sample/make_sample.py
+
+.PHONY: sample-check
+sample-check:
+	$(call step,sample)
+	@$(PYTHON) sandbox/sample/make_sample.py --check
+
+.PHONY: clean
+clean: ## Remove everything that was made, the Python environment included
+	$(CARGO) clean
+	rm -rf .work
