@@ -136,6 +136,12 @@ impl Rich {
         self.text.push_str(words);
     }
 
+    /// The same without blanks and line breaks at its end.
+    #[must_use]
+    pub fn trimmed_end(&self) -> Self {
+        self.slice(&(0..self.text.trim_end().len()))
+    }
+
     /// The bytes `stretch` of it with the marks that reach into them. A stretch that does not
     /// lie on character borders yields nothing.
     pub(super) fn slice(&self, stretch: &Range<usize>) -> Self {
