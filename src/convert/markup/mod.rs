@@ -18,6 +18,6 @@ mod whatsapp;
 pub use html::escape;
 pub use reading::{Named, read};
 pub use rich::{Kind, Rich};
-pub use split::{cost, split};
+pub use split::{clip, cost, split};
 
 use reading::Reading;

@@ -9,56 +9,83 @@ pub fn cost(rich: &Rich) -> usize {
     json_len(rich.text()) + rich.html().map_or(0, |html| json_len(&html))
 }
 
-/// The pieces of `rich`, in order, each of which costs at most `budget`. Nothing is lost but
-/// the blanks at a cut; no character or cluster of characters is taken apart, unless a single
-/// cluster is over the budget.
-pub fn split(rich: &Rich, budget: usize) -> Vec<Rich> {
-    if fits(rich, budget) {
-        return vec![rich.clone()];
+/// The pieces of `rich`, in order, each with `lead` in front and costing at most `budget`.
+/// Nothing is lost but the blanks at a cut; no character or cluster of characters is taken
+/// apart, unless a single cluster is over the budget.
+pub fn split(rich: &Rich, lead: &Rich, budget: usize) -> Vec<Rich> {
+    let mut whole = lead.clone();
+    whole.push(rich.clone());
+    if cost(&whole) <= budget {
+        return vec![whole];
     }
-    let mut pieces = Vec::new();
+    let pieces = Pieces { rich, lead, budget };
+    let mut made = Vec::new();
     let mut from = 0;
     while from < rich.text().len() {
-        let end = longest(rich, from, budget);
+        let end = pieces.longest(from);
         let cut = if end == rich.text().len() { end } else { best_cut(rich.text(), from, end) };
-        let piece = rich.slice(&(from..cut));
-        if !piece.text().trim().is_empty() {
-            pieces.push(piece);
+        if rich.text().get(from..cut).is_some_and(|words| !words.trim().is_empty()) {
+            made.push(pieces.piece(from, cut));
         }
         from = cut;
         // The line break or blank the cut stands at would begin the next piece.
         let rest = rich.text().get(from..).unwrap_or_default();
         from += rest.len() - rest.trim_start_matches(['\n', ' ']).len();
     }
-    pieces
+    made
 }
 
-fn fits(rich: &Rich, budget: usize) -> bool {
-    cost(rich) <= budget
-}
-
-/// The farthest character border from `from` up to which a piece fits; always past `from`.
-fn longest(rich: &Rich, from: usize, budget: usize) -> usize {
-    let text = rich.text();
-    // In JSON a byte takes at least a byte.
-    let mut too_far = text.len().min(from.saturating_add(budget)) + 1;
-    let mut good = from;
-    while too_far - good > 1 {
-        let middle = floor_border(text, good + (too_far - good) / 2);
-        if middle <= good {
-            // No border between: the next one decides.
-            let next = next_border(text, good);
-            if next >= too_far || !fits(&rich.slice(&(from..next)), budget) {
-                break;
-            }
-            good = next;
-        } else if fits(&rich.slice(&(from..middle)), budget) {
-            good = middle;
-        } else {
-            too_far = middle;
-        }
+/// `text` cut to at most `most` bytes, with an ellipsis where it was cut.
+pub fn clip(text: String, most: usize) -> String {
+    if text.len() <= most {
+        return text;
     }
-    if good == from { next_border(text, from) } else { good }
+    let end = floor_border(&text, most.saturating_sub('…'.len_utf8()));
+    let mut clipped = text.get(..cluster_border(&text, 0, end)).unwrap_or_default().to_owned();
+    clipped.push('…');
+    clipped
+}
+
+struct Pieces<'a> {
+    rich: &'a Rich,
+    lead: &'a Rich,
+    budget: usize,
+}
+
+impl Pieces<'_> {
+    fn piece(&self, from: usize, to: usize) -> Rich {
+        let mut piece = self.lead.clone();
+        piece.push(self.rich.slice(&(from..to)));
+        piece
+    }
+
+    fn fits(&self, from: usize, to: usize) -> bool {
+        cost(&self.piece(from, to)) <= self.budget
+    }
+
+    /// The farthest character border from `from` up to which a piece fits; always past `from`.
+    fn longest(&self, from: usize) -> usize {
+        let text = self.rich.text();
+        // In JSON a byte takes at least a byte.
+        let mut too_far = text.len().min(from.saturating_add(self.budget)) + 1;
+        let mut good = from;
+        while too_far - good > 1 {
+            let middle = floor_border(text, good + (too_far - good) / 2);
+            if middle <= good {
+                // No border between: the next one decides.
+                let next = next_border(text, good);
+                if next >= too_far || !self.fits(from, next) {
+                    break;
+                }
+                good = next;
+            } else if self.fits(from, middle) {
+                good = middle;
+            } else {
+                too_far = middle;
+            }
+        }
+        if good == from { next_border(text, from) } else { good }
+    }
 }
 
 /// The best border at or before `end`: an empty line, a line's end, a sentence's end, a blank,

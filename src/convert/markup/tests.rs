@@ -212,10 +212,10 @@ fn right_to_left_and_joiners_are_kept() {
 #[test]
 fn splits_at_sentences_and_keeps_clusters() {
     let text = "Une phrase. ".repeat(50);
-    let pieces = split(&Rich::plain(text.clone()), 100);
+    let pieces = split(&Rich::plain(text.clone()), &Rich::default(), 100);
     assert!(pieces.iter().all(|piece| piece.text().ends_with('.') || piece.text().ends_with(". ")));
     let family = "👩‍👩‍👧".repeat(40);
-    for piece in split(&Rich::plain(family), 100) {
+    for piece in split(&Rich::plain(family), &Rich::default(), 100) {
         assert!(!piece.text().starts_with('\u{200d}') && !piece.text().ends_with('\u{200d}'));
     }
 }
@@ -295,7 +295,7 @@ proptest! {
         for _ in 0..8 {
             long.push(rich.clone());
         }
-        let pieces = split(&long, budget);
+        let pieces = split(&long, &Rich::default(), budget);
         let bare = |s: &str| s.split_whitespace().collect::<String>();
         let joined: String = pieces.iter().map(|piece| bare(piece.text())).collect();
         prop_assert_eq!(joined, bare(long.text()));

@@ -22,6 +22,10 @@ pub(super) const ROOM_MESSAGE: &str = "m.room.message";
 /// Bytes kept free in every event for what is added around the text.
 const SLACK_BYTES: usize = 256;
 
+/// Names longer than this are cut: they stand in front of every message, and homeservers
+/// refuse longer ones for profiles too (Synapse: 256 characters).
+const LONGEST_NAME_BYTES: usize = 256;
+
 /// Who says something, as the source knows them.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Who<'a> {
@@ -137,7 +141,11 @@ impl<'a> Draft<'a> {
     pub(super) fn name(&self, author: &Author) -> String {
         let reviewed = self.person(&author.id).map(|person| person.name);
         let name = reviewed.filter(|name| !name.is_empty()).unwrap_or_else(|| author.name.clone());
-        if name.trim().is_empty() { self.text("somebody", &[]) } else { name }
+        if name.trim().is_empty() {
+            self.text("somebody", &[])
+        } else {
+            markup::clip(name, LONGEST_NAME_BYTES)
+        }
     }
 
     pub(super) fn names(&self, people: &[Author]) -> Vec<String> {
@@ -182,15 +190,12 @@ impl<'a> Draft<'a> {
 
     pub(super) fn say_at(&mut self, who: Who<'_>, tone: Tone, words: &Rich, at: UnixMillis) {
         let prefix = self.prefix(who);
-        let taken = markup::cost(&prefix) + self.frame_bytes(who);
-        let budget = self.policy.limit().saturating_sub(taken).max(SLACK_BYTES);
-        let pieces = markup::split(words, budget);
+        let budget = self.policy.limit().saturating_sub(self.frame_bytes(who)).max(SLACK_BYTES);
+        let pieces = markup::split(words, &prefix, budget);
         let count = pieces.len();
         for (index, piece) in pieces.into_iter().enumerate() {
-            let mut whole = prefix.clone();
-            whole.push(piece);
             let mut content = Map::new();
-            put_words(&mut content, &whole);
+            put_words(&mut content, &piece);
             let msgtype = match tone {
                 Tone::Words => "m.text",
                 Tone::Notice => "m.notice",
@@ -228,6 +233,7 @@ impl<'a> Draft<'a> {
                 let id = self
                     .person(&author.id)
                     .map_or_else(|| author.id.to_string(), |person| person.ghost.to_string());
+                let id = markup::clip(id, LONGEST_NAME_BYTES);
                 let name = self.name(author);
                 Some(json!({ "id": id, "displayname": name, "has_fallback": true }))
             }

@@ -85,7 +85,7 @@ pub(super) fn tell(draft: &mut Draft<'_>, own: &Own<'_>) {
     let list: Vec<String> = rest.counted.iter().map(|counted| in_words(draft, counted)).collect();
     let line = draft.text("reactions", &[("list", list.join(", ").into())]);
     let budget = draft.room_for_words(Who::Bot, 600);
-    for piece in crate::convert::markup::split(&Rich::plain(line), budget) {
+    for piece in crate::convert::markup::split(&Rich::plain(line), &Rich::default(), budget) {
         let mut content = Map::new();
         put_words(&mut content, &piece);
         content.insert("msgtype".to_owned(), "m.notice".into());
