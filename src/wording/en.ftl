@@ -42,6 +42,7 @@ quote-of = { $name }:
 quoted = “{ $text }”
 view-once = View once
 topic = Topic: { $name }
+somebody = Somebody
 speaker-prefix = { $name }:{" "}
 reactions = Reactions: { $list }
 reaction-people = { $emoji } { $people }

@@ -44,6 +44,7 @@ quote-of = { $name } :
 quoted = « { $text } »
 view-once = À affichage unique
 topic = Sujet : { $name }
+somebody = Quelqu’un
 speaker-prefix = { $name } :{" "}
 reactions = Réactions : { $list }
 reaction-people = { $emoji } { $people }

@@ -161,4 +161,37 @@ impl Wording {
             (h, m, _) => format!("{h}\u{a0}h {m}\u{a0}min"),
         }
     }
+
+    /// Several things in words: `A`, `A et B`, `A, B et C`.
+    pub fn list(self, things: &[String]) -> String {
+        match things {
+            [] => String::new(),
+            [one] => one.clone(),
+            [first @ .., last] => self.text(
+                "list-and",
+                &[("first", first.join(", ").into()), ("last", last.as_str().into())],
+            ),
+        }
+    }
+
+    /// A size of a file in words, from bytes: `512 octets`, `2,3 Mo`.
+    pub fn size(self, bytes: u64) -> String {
+        const UNITS: [(u64, &str); 3] =
+            [(1_000_000_000, "size-gb"), (1_000_000, "size-mb"), (1_000, "size-kb")];
+        let Some((unit, id)) = UNITS.into_iter().find(|(unit, _)| bytes >= *unit) else {
+            let number = bytes.to_string();
+            return self.text("size-bytes", &[("number", number.into()), ("count", bytes.into())]);
+        };
+        let tenths = bytes / (unit / 10);
+        let comma = match self.language {
+            Language::French => ',',
+            Language::English => '.',
+        };
+        let number = match (tenths / 10, tenths % 10) {
+            (whole, 0) => whole.to_string(),
+            (whole, _) if whole >= 100 => whole.to_string(),
+            (whole, tenth) => format!("{whole}{comma}{tenth}"),
+        };
+        self.text(id, &[("number", number.into())])
+    }
 }
