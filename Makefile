@@ -21,7 +21,6 @@ help: ## This list
 .PHONY: demo
 demo: venv ## Import a sample on a real homeserver and show the room (KEEP=1 leaves it running)
 	$(call step,the demonstration)
-	@# INTEGRATOR: sandbox/demo/demo.py is written with the daemon.
 	$(PYTHON) sandbox/demo/demo.py $(if $(KEEP),--keep)
 
 .PHONY: test

@@ -53,8 +53,7 @@ pub fn homeserver(config: &Config) -> anyhow::Result<Homeserver> {
 /// # Errors
 /// When there is no token yet.
 pub fn lookup(config: &Config) -> anyhow::Result<Lookup> {
-    let bot = config.appservice.bot_user_id(&config.matrix.server_name);
-    Ok(Lookup::new(homeserver(config)?.impatient(), bot))
+    Ok(Lookup::new(homeserver(config)?.impatient()))
 }
 
 /// Runs the daemon until `stop`.
@@ -126,7 +125,7 @@ fn runner(config: &Config, store: &Store) -> anyhow::Result<Runner> {
     let portals = Portals::new(
         store.clone(),
         homeserver.clone(),
-        bot.clone(),
+        bot,
         config.appservice.bot_name.clone(),
         namer,
         decoders,
@@ -148,7 +147,7 @@ fn runner(config: &Config, store: &Store) -> anyhow::Result<Runner> {
         uploads_in_flight: config.import.uploads_in_flight,
         batch_messages: config.import.batch_messages,
         max_file_bytes: config.import.max_file_bytes,
-        lookup: Lookup::new(homeserver, bot),
+        lookup: Lookup::new(homeserver),
         ghost_suffix: config.appservice.ghost_suffix.clone(),
         language: wording.language(),
         canary_room_name: wording.text("canary-room", &[]),

@@ -1,8 +1,8 @@
 //! A handle that can only look. Plans and verification are given this one, so that they
 //! cannot change anything.
 
+use ruma::UserId;
 use ruma::api::client::{authenticated_media::get_media_config, profile};
-use ruma::{OwnedUserId, UserId};
 
 use super::error::MatrixError;
 use super::homeserver::Homeserver;
@@ -11,13 +11,12 @@ use super::homeserver::Homeserver;
 #[derive(Clone, Debug)]
 pub struct Lookup {
     homeserver: Homeserver,
-    bot: OwnedUserId,
 }
 
 impl Lookup {
-    /// Looks as the bot.
-    pub fn new(homeserver: Homeserver, bot: OwnedUserId) -> Self {
-        Self { homeserver, bot }
+    /// Looks with the service's own token.
+    pub fn new(homeserver: Homeserver) -> Self {
+        Self { homeserver }
     }
 
     /// The largest file the homeserver takes, in bytes.
@@ -25,9 +24,8 @@ impl Lookup {
     /// # Errors
     /// When the homeserver refuses or cannot be reached.
     pub async fn upload_limit_bytes(&self) -> Result<u64, MatrixError> {
-        let actor = super::intent::Actor { user_id: self.bot.clone(), device_id: None };
         let request = get_media_config::v1::Request::new();
-        Ok(self.homeserver.call(Some(&actor), request).await?.upload_size.into())
+        Ok(self.homeserver.call(None, request).await?.upload_size.into())
     }
 
     /// Whether the homeserver knows an account.

@@ -1,3 +1,5 @@
 //! Integration tests: one binary, one module for each thing that must hold.
 
+mod architecture;
+mod registration;
 mod support;
