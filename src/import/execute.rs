@@ -141,7 +141,7 @@ pub async fn execute(
     let mut batch = Vec::with_capacity(settings.batch_messages);
     let mut done = 0;
     loop {
-        if stop.is_cancelled() || job.record().pause_wanted {
+        if stop.is_cancelled() || job.pause_wanted().map_err(store_error)? {
             return Ok(Outcome::Stopped);
         }
         batch.clear();
@@ -150,11 +150,12 @@ pub async fn execute(
         }
         let mut due = Vec::with_capacity(batch.len());
         for step in batch.drain(..) {
-            done += 1;
             match step? {
                 Step::Deliver(delivery) => due.push(*delivery),
-                Step::Nothing => {}
+                Step::Done => {}
+                Step::Remark => continue,
             }
+            done += 1;
         }
         portal.deliver(due).await?;
         job.progress(done).map_err(store_error)?;
@@ -242,8 +243,10 @@ fn roster(plan: &Plan, record: &PortalRecord, portals: &Portals) -> Roster {
 /// One record of the archive, ready for the door.
 enum Step {
     Deliver(Box<Delivery>),
-    /// Delivered before, or not a message.
-    Nothing,
+    /// Delivered before, or a finding in the place of a message.
+    Done,
+    /// A finding beside the messages.
+    Remark,
 }
 
 /// Reads ahead and uploads ahead, on a task of its own, so that the door never waits for a file
@@ -284,9 +287,13 @@ async fn step(
     (ordinal, record): (u64, Record),
     limit_bytes: u64,
 ) -> Result<Step, ImportError> {
-    let Record::Message(message) = record else { return Ok(Step::Nothing) };
+    let message = match record {
+        Record::Message(message) => message,
+        Record::Finding(finding) if finding.kind.replaces_message() => return Ok(Step::Done),
+        Record::Finding(_) => return Ok(Step::Remark),
+    };
     if portal.is_delivered(&message.id)? {
-        return Ok(Step::Nothing);
+        return Ok(Step::Done);
     }
     let mut message = *message;
     let mut uploads = BTreeMap::new();
@@ -364,6 +371,7 @@ pub(super) fn store_error(error: JobError) -> ImportError {
         JobError::Store(error) => error.into(),
         other @ (JobError::Unknown { .. }
         | JobError::WrongState { .. }
+        | JobError::Busy { .. }
         | JobError::Repeated { .. }
         | JobError::Plan(_)) => ImportError::Task { reason: other.to_string() },
     }

@@ -25,7 +25,7 @@ pub use plan::{
     plan,
 };
 pub use report::{Disposition, Report, ReportHead, Sums};
-pub use runner::{Places, Runner};
+pub use runner::{CancelError, Places, Runner};
 pub use source::open_archive;
 pub use undo::undo;
 pub use verify::{Difference, Verified, What, verify};

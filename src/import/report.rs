@@ -82,7 +82,7 @@ pub struct ReportPerson {
 /// The sums: every record has exactly one disposition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sums {
-    /// Records of the source.
+    /// Records met while reading.
     pub records: u64,
     /// Carried over whole.
     pub carried: u64,
@@ -94,7 +94,7 @@ pub struct Sums {
     pub refused: u64,
     /// Not, or not as it should be, in the room.
     pub differs: u64,
-    /// Not a message: a finding about the source.
+    /// Not a message: a finding in its place.
     pub findings_only: u64,
     /// Events in the room.
     pub events: u64,
@@ -201,9 +201,21 @@ impl Report {
         }
     }
 
-    /// Whether the room is what the archive says.
+    /// Whether the room is what the archive says, and every record of the archive, by the
+    /// count made for the plan, has its disposition.
     pub fn is_verified(&self) -> bool {
-        self.differences.is_empty() && self.sums.differs == 0
+        self.differences.is_empty()
+            && self.sums.differs == 0
+            && self.sums.disposed() == self.head.archive.records
+    }
+
+    /// Counts a finding.
+    pub(super) fn remark(&mut self, finding: &Finding) {
+        let count = self.findings.entry(finding.kind).or_default();
+        *count += 1;
+        if usize::try_from(*count).is_ok_and(|count| count <= EXAMPLES) {
+            self.examples.push(finding.clone());
+        }
     }
 
     pub(super) fn add(&mut self, line: RecordLine) {
@@ -222,11 +234,7 @@ impl Report {
             *sums.by_kind.entry(line.kind.clone()).or_default() += 1;
         }
         for finding in &line.findings {
-            let count = self.findings.entry(finding.kind).or_default();
-            *count += 1;
-            if usize::try_from(*count).is_ok_and(|count| count <= EXAMPLES) {
-                self.examples.push(finding.clone());
-            }
+            self.remark(finding);
         }
         self.differences.extend(line.differences.iter().cloned());
         self.records.push(line);

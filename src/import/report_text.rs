@@ -63,7 +63,7 @@ impl Report {
         }
         writeln!(out, "  {:>8}", "--------")?;
         writeln!(out, "  {:>8}  {}", sums.disposed(), say("report-total", &[]))?;
-        writeln!(out, "  {:>8}  {}", sums.records, say("report-records", &[]))?;
+        writeln!(out, "  {:>8}  {}", head.archive.records, say("report-records", &[]))?;
         writeln!(out, "  {:>8}  {}", sums.events, say("report-events", &[]))?;
         writeln!(out, "  {:>8}  {}", self.files_compared, say("report-files", &[]))?;
 

@@ -1,11 +1,13 @@
 //! Takes due jobs up, one after another, and carries each to its end or its fault.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ruma::RoomId;
+use thiserror::Error;
 use tokio::sync::Notify;
 
 use super::error::ImportError;
@@ -17,7 +19,7 @@ use super::undo::undo;
 use super::verify::verify;
 use crate::model::time::Clock;
 use crate::portal::Portals;
-use crate::store::{JobState, StoreError};
+use crate::store::{JobState, StoreError, Wanted};
 use crate::wording::Wording;
 
 /// Runs the jobs of this daemon.
@@ -28,6 +30,19 @@ pub struct Runner {
     places: Arc<Places>,
     clock: Clock,
     due: Arc<Notify>,
+    claimed: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// The right to move one job, given to one task at a time.
+struct Claim {
+    id: String,
+    claimed: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
 }
 
 /// Where working copies and reports lie.
@@ -52,6 +67,17 @@ impl Places {
     }
 }
 
+/// Why a job could not be given up.
+#[derive(Debug, Error)]
+pub enum CancelError {
+    /// It is in no state for it.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// The room could not be undone.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+}
+
 impl Runner {
     /// A runner over the portals of this installation.
     pub fn new(portals: Portals, settings: Settings, places: Places, clock: Clock) -> Self {
@@ -61,6 +87,7 @@ impl Runner {
             places: Arc::new(places),
             clock,
             due: Arc::new(Notify::new()),
+            claimed: Arc::default(),
         }
     }
 
@@ -98,7 +125,7 @@ impl Runner {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            let Some(mut job) = self.next_due()? else {
+            let Some((mut job, _claim)) = self.next_due()? else {
                 tokio::select! {
                     () = self.due.notified() => continue,
                     () = stop.cancelled() => return Ok(()),
@@ -116,14 +143,53 @@ impl Runner {
         }
     }
 
-    fn next_due(&self) -> Result<Option<Job>, JobError> {
+    /// The oldest due job that nobody else is busy with.
+    fn next_due(&self) -> Result<Option<(Job, Claim)>, JobError> {
         for record in self.portals.store().jobs()? {
-            let job = Job::load(self.portals.store(), self.clock, &record.id)?;
+            let Ok(claim) = self.claim(&record.id) else { continue };
+            let job = self.job(&record.id)?;
             if job.is_due() {
-                return Ok(Some(job));
+                return Ok(Some((job, claim)));
             }
         }
         Ok(None)
+    }
+
+    fn claim(&self, id: &str) -> Result<Claim, JobError> {
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !claimed.insert(id.to_owned()) {
+            return Err(JobError::Busy { id: id.to_owned() });
+        }
+        Ok(Claim { id: id.to_owned(), claimed: Arc::clone(&self.claimed) })
+    }
+
+    /// Asks a job to stop: at once if it waits for its turn, else at the next message.
+    ///
+    /// # Errors
+    /// When it rests already.
+    pub fn pause(&self, id: &str) -> Result<Job, JobError> {
+        let claim = self.claim(id);
+        let mut job = self.job(id)?;
+        job.check_pausable()?;
+        match claim {
+            Ok(_claim) => job.pause()?,
+            Err(_) => self.portals.store().want_pause(id, Wanted::Yes)?,
+        }
+        Ok(job)
+    }
+
+    /// Lets a paused or failed job go on when its turn comes.
+    ///
+    /// # Errors
+    /// When it is not paused or failed.
+    pub fn resume(&self, id: &str) -> Result<Job, JobError> {
+        let claim = self.claim(id)?;
+        let mut job = self.job(id)?;
+        job.resume()?;
+        // The runner passes over claimed jobs, so it must not look before this one is free.
+        drop(claim);
+        self.wake();
+        Ok(job)
     }
 
     async fn carry(&self, job: &mut Job, stop: &Stop) -> Result<(), ImportError> {
@@ -140,8 +206,7 @@ impl Runner {
         let report = verify(job, &archive, &self.portals, &self.settings).await?.report;
         self.keep_report(job, &report).await?;
         if !report.is_verified() {
-            let differences = report.differences.len();
-            return job.fail_verification(differences).map_err(store_error);
+            return job.fail_verification(&report).map_err(store_error);
         }
         self.open_to_people(job).await?;
         job.finish().map_err(store_error)?;
@@ -179,6 +244,7 @@ impl Runner {
     /// # Errors
     /// As [`verify`].
     pub async fn verify_again(&self, job: &Job, path: &Path) -> Result<Report, ImportError> {
+        let _claim = self.claim(job.id()).map_err(store_error)?;
         let archive = open_archive(path, job.plan()).await?;
         let report = verify(job, &archive, &self.portals, &self.settings).await?.report;
         self.keep_report(job, &report).await?;
@@ -187,15 +253,19 @@ impl Runner {
     }
 
     /// Gives a job up: what it sent is redacted, the working copy of the archive removed.
+    /// Returns how many events were redacted. Can be repeated after a fault.
     ///
     /// # Errors
-    /// When the homeserver cannot be reached or our records fail.
-    pub async fn cancel(&self, job: &mut Job) -> Result<u64, ImportError> {
+    /// When it is running, the homeserver cannot be reached, or our records fail.
+    pub async fn cancel(&self, id: &str) -> Result<u64, CancelError> {
+        let _claim = self.claim(id)?;
+        let mut job = self.job(id)?;
+        job.check_cancellable()?;
         let wording = Wording::new(self.settings.language);
         let reason = wording.text("undo-reason", &[("job", job.id().into())]);
-        let redacted = undo(job, &self.portals, &reason).await?;
-        job.cancel().map_err(store_error)?;
-        self.purge(job).await?;
+        let redacted = undo(&job, &self.portals, &reason).await?;
+        job.cancel()?;
+        self.purge(&mut job).await?;
         Ok(redacted)
     }
 

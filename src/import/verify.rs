@@ -124,7 +124,10 @@ pub async fn verify(
     while let Some(record) = records.recv().await {
         let (ordinal, record) = record?;
         match record {
-            Record::Finding(finding) => report.add(RecordLine::finding(ordinal, &finding)),
+            Record::Finding(finding) if finding.kind.replaces_message() => {
+                report.add(RecordLine::finding(ordinal, &finding));
+            }
+            Record::Finding(finding) => report.remark(&finding),
             Record::Message(message) => {
                 let place = message.place.clone();
                 let delivery = delivery_again(&portal, ordinal, *message)?;

@@ -19,6 +19,7 @@ const CACHE_BYTES: u64 = 32 << 20;
 pub struct Store {
     db: sled::Db,
     pub(super) jobs: sled::Tree,
+    pub(super) pauses: sled::Tree,
     pub(super) portals: sled::Tree,
     pub(super) ghosts: sled::Tree,
     pub(super) ledger: sled::Tree,
@@ -100,6 +101,7 @@ impl Store {
         }
         Ok(Self {
             jobs: db.open_tree(trees::JOBS)?,
+            pauses: db.open_tree(trees::PAUSES)?,
             portals: db.open_tree(trees::PORTALS)?,
             ghosts: db.open_tree(trees::GHOSTS)?,
             ledger: db.open_tree(trees::LEDGER)?,

@@ -15,7 +15,7 @@ mod uploads;
 pub use database::{Store, StoreError};
 pub use ghosts::GhostRecord;
 pub use inbox::{InboxRow, Stored};
-pub use jobs::{JobRecord, JobState};
+pub use jobs::{JobRecord, JobState, Wanted};
 pub use ledger::{LedgerRow, MessageRow, PartKey, PartState};
 pub use portals::{PortalRecord, PortalState};
 pub use uploads::UploadRecord;
