@@ -125,8 +125,8 @@ fn first_notice(sample: &[u8], rules: &Rules) -> (usize, Option<String>) {
         headers += 1;
         if title.is_none() && headers <= 5 {
             title = senders::title_before_mark(frame.body)
-                .filter(|_| phrases::is_encryption_notice(&String::from_utf8_lossy(frame.body)))
-                .map(|name| ids::author(&String::from_utf8_lossy(name)).0.name);
+                .filter(|(_, words)| phrases::is_encryption_notice(&String::from_utf8_lossy(words)))
+                .map(|(name, _)| ids::author(&String::from_utf8_lossy(name)).0.name);
         }
     }
     (headers, title)

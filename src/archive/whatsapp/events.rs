@@ -282,6 +282,14 @@ impl Plain {
         origin.push(sentence.len());
         Self { text, origin }
     }
+
+    /// Where the original goes on after the byte before `at`: invisible wrapping belongs to what
+    /// it wraps.
+    fn after(&self, sentence: &str, at: usize) -> Option<usize> {
+        let Some(before) = at.checked_sub(1) else { return Some(0) };
+        let start = *self.origin.get(before)?;
+        Some(start + sentence.get(start..)?.chars().next()?.len_utf8())
+    }
 }
 
 /// Whether a sentence is one of the app's.
@@ -305,7 +313,7 @@ pub(super) fn recognise(sentence: &str) -> Option<Event<'_>> {
         let original = |wanted: Slot| {
             let (_, from, to) = slots.iter().find(|(slot, ..)| *slot == wanted)?;
             let to = if *to == full { end_of_name(sentence) } else { *plain.origin.get(*to)? };
-            let name = sentence.get(*plain.origin.get(*from)?..to)?;
+            let name = sentence.get(plain.after(sentence, *from)?..to)?;
             (!name.is_empty()).then_some(name)
         };
         Some(Event {
@@ -369,8 +377,7 @@ mod tests {
 
     #[test]
     fn names_come_out_as_they_stand() {
-        let event =
-            recognise("\u{200e}~\u{202f}Ana a ajouté \u{202a}+33\u{a0}6\u{a0}39\u{202c}").unwrap();
+        let event = recognise("~\u{202f}Ana a ajouté \u{202a}+33\u{a0}6\u{a0}39\u{202c}").unwrap();
         assert_eq!(event.kind, EventKind::Added);
         assert_eq!(event.actor, Some("~\u{202f}Ana"));
         assert_eq!(event.target, Some("\u{202a}+33\u{a0}6\u{a0}39\u{202c}"));

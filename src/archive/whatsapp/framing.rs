@@ -50,6 +50,9 @@ const FIRST_BUFFER_BYTES: usize = 256 << 10;
 /// A record longer than this is cut, with a finding. The app itself stops at 65,536 characters.
 pub(super) const MAX_RECORD_BYTES: usize = 4 << 20;
 
+/// The buffer holds one record and a line of the next.
+const MAX_BUFFER_BYTES: usize = MAX_RECORD_BYTES + (1 << 20);
+
 /// Reads records from a stream.
 pub(super) struct Framer<'r, R> {
     input: R,
@@ -198,11 +201,12 @@ impl<'r, R: Read> Framer<'r, R> {
             self.searched -= self.start;
             self.start = 0;
         }
-        if self.end > MAX_RECORD_BYTES {
-            self.throw_away();
-        }
         if self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+            if self.buffer.len() < MAX_BUFFER_BYTES {
+                self.buffer.resize((self.buffer.len() * 2).min(MAX_BUFFER_BYTES), 0);
+            } else {
+                self.throw_away();
+            }
         }
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         match self.input.read(room) {
@@ -219,20 +223,18 @@ impl<'r, R: Read> Framer<'r, R> {
     /// Drops what a record holds beyond the bound. The line in hand has no end yet.
     fn throw_away(&mut self) {
         let keep = MAX_RECORD_BYTES;
-        if self.line_start >= keep {
+        if self.line_start > keep {
             let dropped = self.line_start - keep;
             self.buffer.copy_within(self.line_start..self.end, keep);
             self.end -= dropped;
             self.searched -= dropped;
             self.line_start = keep;
             self.skipped_bytes += dropped as u64;
-        }
-        if self.end > 2 * keep || self.line_start < keep {
+        } else {
             // The line itself is what is too long.
-            let cut = self.line_start.max(keep);
-            self.skipped_bytes += (self.end - cut) as u64;
-            self.end = cut;
-            self.searched = cut;
+            self.skipped_bytes += (self.end - keep) as u64;
+            self.end = keep;
+            self.searched = keep;
             self.headless_line = true;
         }
     }
@@ -307,7 +309,7 @@ mod tests {
             let rules = Rules { shapes: vec![shape], framed: false };
             let mut framer = Framer::new(text.as_slice(), &rules);
             let first = framer.next(|_, _, _| true).unwrap();
-            assert!(first.body.len() <= MAX_RECORD_BYTES + (1 << 20));
+            assert!(first.body.len() <= MAX_BUFFER_BYTES);
             let kept = first.body.len() as u64 + first.skipped_bytes;
             assert!(kept + 30 >= total as u64 && first.skipped_bytes > 0);
             let second = framer.next(|_, _, _| true).unwrap();

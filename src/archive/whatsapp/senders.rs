@@ -361,11 +361,9 @@ impl People {
     }
 }
 
-/// The name of a chat in front of a line of the app, on an iPhone.
-pub(super) fn title_before_mark(line: &[u8]) -> Option<&[u8]> {
-    split_colon(line.get(marks_len(line)..)?)
-        .filter(|(_, body)| opens_marked(body))
-        .map(|(name, _)| name)
+/// The name in front of words of the app on an iPhone, and those words.
+pub(super) fn title_before_mark(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    split_colon(line.get(marks_len(line)..)?).filter(|(_, words)| opens_marked(words))
 }
 
 #[cfg(test)]
