@@ -7,6 +7,7 @@
 //! A new messenger is one folder implementing [`Reader`] and one line in `READERS`.
 
 mod container;
+mod olvid;
 mod opened;
 mod reader;
 
@@ -18,4 +19,4 @@ pub use reader::{
 };
 
 /// Every reader, in the order that settles a tie.
-static READERS: &[&dyn Reader] = &[];
+static READERS: &[&dyn Reader] = &[&olvid::Olvid];
