@@ -79,6 +79,16 @@ impl<'c> Export<'c> {
         malformed(self.entry, error)
     }
 
+    /// The finding for messages of other discussions, if there are any.
+    pub(super) fn others(&self, messages: u64) -> Option<Finding> {
+        (messages > 0).then(|| Finding {
+            kind: FindingKind::OtherChatsPresent,
+            place: Place { entry: self.entry.name.clone(), line: None },
+            message: None,
+            detail: format!("the file also holds {messages} messages of other discussions"),
+        })
+    }
+
     /// The finding for a text that breaks off; what came before it was read.
     pub(super) fn broken(&self, error: &ScanError) -> Finding {
         let kind = match error {

@@ -38,7 +38,11 @@ pub(super) enum Look {
 /// What looking at a file showed.
 #[derive(Clone, Debug)]
 enum Seen {
+    /// Its type, if known.
     Good(Option<&'static str>),
+    /// A link preview and the address in it.
+    Preview(Option<String>),
+    /// It cannot be used; why.
     Bad(FindingKind, &'static str),
 }
 
@@ -127,15 +131,24 @@ impl<'c> Files<'c> {
             wrong(FindingKind::AttachmentMissing, detail);
             return attachment;
         };
-        match self.look_at(entry, sha256, size, kind, attachment.name.as_deref()) {
-            Seen::Good(sniffed_mime) => {
-                attachment.state = AttachmentState::Present;
-                attachment.size_bytes = Some(entry.size_bytes);
-                attachment.sniffed_mime = sniffed_mime.map(str::to_owned);
-                attachment.entry = Some(entry.name.clone());
+        let sniffed_mime = match self.look_at(entry, sha256, size, kind) {
+            Seen::Good(sniffed_mime) => sniffed_mime,
+            // The card must not show one address and lead to another.
+            Seen::Preview(url) if url.is_some() && url != attachment.name => {
+                let detail = format!("file {number} is a link preview that leads elsewhere");
+                wrong(FindingKind::AttachmentMismatch, detail);
+                return attachment;
             }
-            Seen::Bad(kind, why) => wrong(kind, format!("file {number} {why}")),
-        }
+            Seen::Preview(_) => None,
+            Seen::Bad(kind, why) => {
+                wrong(kind, format!("file {number} {why}"));
+                return attachment;
+            }
+        };
+        attachment.state = AttachmentState::Present;
+        attachment.size_bytes = Some(entry.size_bytes);
+        attachment.sniffed_mime = sniffed_mime.map(str::to_owned);
+        attachment.entry = Some(entry.name.clone());
         attachment
     }
 
@@ -145,7 +158,6 @@ impl<'c> Files<'c> {
         sha256: Sha256,
         size: Option<u64>,
         kind: MediaKind,
-        name: Option<&str>,
     ) -> Seen {
         if entry.size_bytes == 0 && sha256.to_string() != EMPTY {
             let why = "was missing on the telephone: the export holds an empty file in its place";
@@ -161,19 +173,13 @@ impl<'c> Files<'c> {
             return seen.clone();
         }
         let seen = self
-            .open(entry, sha256, kind, name)
+            .open(entry, sha256, kind)
             .unwrap_or(Seen::Bad(FindingKind::AttachmentMismatch, "cannot be read to its end"));
         self.seen.insert(sha256, seen.clone());
         seen
     }
 
-    fn open(
-        &self,
-        entry: &Entry,
-        sha256: Sha256,
-        kind: MediaKind,
-        name: Option<&str>,
-    ) -> Option<Seen> {
+    fn open(&self, entry: &Entry, sha256: Sha256, kind: MediaKind) -> Option<Seen> {
         let mut head = self.container.head(entry, HEAD_BYTES).ok()?;
         let sniffed = infer::get(&head).map(|found| found.mime_type());
         if self.look == Look::Whole {
@@ -194,12 +200,7 @@ impl<'c> Files<'c> {
                 let why = "is not the link preview it claims to be";
                 return Some(Seen::Bad(FindingKind::AttachmentMismatch, why));
             };
-            // The card must not show one address and lead to another.
-            if preview.url.is_some_and(|url| name.is_some_and(|name| name != url)) {
-                let why = "is a link preview that leads elsewhere than it says";
-                return Some(Seen::Bad(FindingKind::AttachmentMismatch, why));
-            }
-            return Some(Seen::Good(None));
+            return Some(Seen::Preview(preview.url.map(str::to_owned)));
         }
         Some(Seen::Good(sniffed))
     }

@@ -148,15 +148,13 @@ impl<'a> Reading<'a> {
         let mut element = 0;
         each(scan, |json| {
             element += 1;
-            match serde_json::from_slice::<RawDiscussion<'_>>(json) {
-                Ok(RawDiscussion { discussion: RawDiscussionId { t, id }, title }) => {
-                    let (id, title) = (id.into_owned(), title.unwrap_or_default().into_owned());
-                    self.discussions.push(Pending { t, id, title, element });
-                }
-                Err(_) => {
-                    let detail = "an element of `discussions` cannot be read";
-                    self.finding(FindingKind::Unreadable, Some(element), detail);
-                }
+            if let Ok(RawDiscussion { discussion, title }) = serde_json::from_slice(json) {
+                let RawDiscussionId { t, id } = discussion;
+                let (id, title) = (id.into_owned(), title.unwrap_or_default().into_owned());
+                self.discussions.push(Pending { t, id, title, element });
+            } else {
+                let detail = "an element of `discussions` cannot be read";
+                self.finding(FindingKind::Unreadable, Some(element), detail);
             }
         })
     }
@@ -169,14 +167,11 @@ impl<'a> Reading<'a> {
             let named = contact.and_then(|RawContact { contact, display_name }| {
                 Some((ids::bytes(&contact)?, display_name.unwrap_or_default().into_owned()))
             });
-            match named {
-                Some((identity, name)) => {
-                    self.header.names.insert(identity, name);
-                }
-                None => {
-                    let detail = "an element of `contacts` cannot be read";
-                    self.finding(FindingKind::Unreadable, Some(element), detail);
-                }
+            if let Some((identity, name)) = named {
+                self.header.names.insert(identity, name);
+            } else {
+                let detail = "an element of `contacts` cannot be read";
+                self.finding(FindingKind::Unreadable, Some(element), detail);
             }
         })
     }

@@ -72,29 +72,43 @@ impl Lines {
 struct Sequences {
     /// First number to last number, both inside.
     ranges: BTreeMap<i64, i64>,
+    /// The range that grows, first number and last; not among the others.
+    growing: Option<(i64, i64)>,
 }
 
 impl Sequences {
     fn contains(&self, number: i64) -> bool {
-        self.ranges.range(..=number).next_back().is_some_and(|(_, last)| *last >= number)
+        self.growing.is_some_and(|(first, last)| (first..=last).contains(&number))
+            || self.ranges.range(..=number).next_back().is_some_and(|(_, last)| *last >= number)
     }
 
     fn insert(&mut self, number: i64) -> bool {
-        let before = self.ranges.range_mut(..=number).next_back();
-        let mut first = number;
-        if let Some((start, last)) = before {
-            if *last >= number {
-                return false;
-            }
-            if last.checked_add(1) == Some(number) {
-                *last = number;
-                first = *start;
+        if self.contains(number) {
+            return false;
+        }
+        match &mut self.growing {
+            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+            growing => {
+                if let Some((first, last)) = growing.replace((number, number)) {
+                    self.close(first, last);
+                }
             }
         }
-        let next = number.checked_add(1);
-        let last = next.and_then(|next| self.ranges.remove(&next)).unwrap_or(number);
-        self.ranges.insert(first, last);
         true
+    }
+
+    /// Puts a range that grows no more among the others, which it does not overlap.
+    fn close(&mut self, mut first: i64, mut last: i64) {
+        let before = self.ranges.range(..first).next_back();
+        if let Some((start, end)) = before.map(|(start, end)| (*start, *end))
+            && end.checked_add(1) == Some(first)
+        {
+            first = start;
+        }
+        if let Some(end) = last.checked_add(1).and_then(|next| self.ranges.remove(&next)) {
+            last = end;
+        }
+        self.ranges.insert(first, last);
     }
 }
 
@@ -126,6 +140,7 @@ mod tests {
         for number in (0..1000).chain(1001..2000).chain([1000]) {
             assert!(ranges.insert(number));
         }
+        ranges.insert(5000);
         assert_eq!(ranges.ranges.len(), 1);
     }
 }

@@ -25,6 +25,8 @@ mod stream;
 mod survey;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod truth;
 
 use self::export::Export;
 use super::container::Container;

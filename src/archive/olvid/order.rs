@@ -279,7 +279,8 @@ mod tests {
         let order = |limit_bytes| {
             let mut gathering = Gathering::with_limit(limit_bytes);
             for row in &rows {
-                let json = format!("{}", row.element).repeat(1 + row.element as usize % 40);
+                let json = format!("{}", row.element)
+                    .repeat(1 + row.line % 40 + usize::from(row.timestamp > 99) * 30);
                 gathering.push(*row, json.as_bytes(), &lines).unwrap();
             }
             let mut ordered = gathering.in_order(&lines).unwrap();

@@ -21,7 +21,7 @@ struct Cast {
 /// each person and answer where several answers may be chosen, and only if it says yes.
 pub(super) fn poll(
     raw: RawPoll<'_>,
-    votes: Vec<RawVote<'_>>,
+    cast: Vec<RawVote<'_>>,
     conversion: &mut Conversion<'_>,
     people: &mut Vec<usize>,
     notes: &mut Notes<'_>,
@@ -32,7 +32,7 @@ pub(super) fn poll(
     }
     let multiple = m.unwrap_or_default();
     let mut latest: HashMap<(usize, Option<String>), Cast> = HashMap::new();
-    for RawVote { candidate, voted, version, sender, timestamp } in votes {
+    for RawVote { candidate, voted, version, sender, timestamp } in cast {
         let Some(person) = conversion.people.number(&sender, conversion.header) else {
             notes.add(FindingKind::Unreadable, "a vote of nobody that can be read");
             continue;

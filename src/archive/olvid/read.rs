@@ -14,7 +14,7 @@ use super::scan::{Attempt, Scan, ScanError};
 use super::stream::{Step, walk};
 use crate::archive::container::ContainerError;
 use crate::archive::reader::{ArchiveError, Flow, Options, Record};
-use crate::model::finding::{Finding, FindingKind, Place};
+use crate::model::finding::{Finding, FindingKind};
 use crate::model::ids::ChatId;
 
 /// Gives the messages of `chat` to `sink`, oldest first. Messages of other discussions are
@@ -45,12 +45,7 @@ pub(super) fn read(
         outcome.map_err(|error| export.malformed(&error))?;
         return Err(ArchiveError::NoSuchChat { chat: chat.clone() });
     }
-    let others = (gathered.others > 0).then(|| Finding {
-        kind: FindingKind::OtherChatsPresent,
-        place: Place { entry: export.entry.name.clone(), line: None },
-        message: None,
-        detail: format!("{} messages of other discussions were not read", gathered.others),
-    });
+    let others = export.others(gathered.others);
     let broken = outcome.err().map(|error| export.broken(&error));
     for finding in [others, broken].into_iter().flatten() {
         if sink(Record::Finding(finding)) == Flow::Stop {
@@ -89,10 +84,8 @@ impl Gathered<'_> {
     ) -> Result<Flow, ScanError> {
         let (key, scan) = match step {
             Step::Stretch(key, scan) => (key, scan),
-            Step::Unreadable => {
-                let place = self.conversion.place(self.element + 1);
-                return Ok(self.finding(unreadable(place, "a stretch of messages"), sink));
-            }
+            // It belongs to no chat that could be told; the survey reports it.
+            Step::Unreadable => return Ok(Flow::Continue),
         };
         if key.chat != *self.chat {
             let count = scan.skip_list()?;
@@ -178,15 +171,12 @@ impl Gathered<'_> {
                     conversion.convert(raw, &taken, chat, line, element)
                 }),
             };
-            let Converted { message, answers, people: _, mut findings } = match converted {
-                Ok(converted) => converted,
-                Err(_) => {
-                    let finding = unreadable(conversion.place(element), "a message");
-                    if sink(Record::Finding(finding)) == Flow::Stop {
-                        return Ok(());
-                    }
-                    continue;
+            let Ok(Converted { message, answers, people: _, mut findings }) = converted else {
+                let finding = unreadable(conversion.place(element), "a message");
+                if sink(Record::Finding(finding)) == Flow::Stop {
+                    return Ok(());
                 }
+                continue;
             };
             if let (Some(message), Some((target, sequence))) = (&message, answers)
                 && !lines.holds(&target, sequence)

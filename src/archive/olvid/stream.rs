@@ -28,14 +28,23 @@ pub(super) enum Step<'s, R> {
     Unreadable,
 }
 
+/// Passes over the list of a stretch, with its key if that stood before it.
+type AtList<'v, R> = dyn FnMut(Option<StretchKey>, &mut Scan<R>) -> Result<Flow, ScanError> + 'v;
+
+/// A stream of the export's text.
+type Input<'a> = Box<dyn Read + Send + 'a>;
+
+/// What is called at every step of the walk.
+pub(super) type Visit<'v, 'a> = dyn FnMut(Step<'_, Input<'a>>) -> Result<Flow, ScanError> + 'v;
+
 /// Opens the export's text anew.
-pub(super) type Reopen<'a> = dyn Fn() -> Result<Box<dyn Read + Send + 'a>, ScanError> + 'a;
+pub(super) type Reopen<'a> = dyn Fn() -> Result<Input<'a>, ScanError> + 'a;
 
 /// Goes through all stretches in the order of the file.
 pub(super) fn walk<'a>(
     header: &Header,
     reopen: &Reopen<'a>,
-    visit: &mut dyn FnMut(Step<'_, Box<dyn Read + Send + 'a>>) -> Result<Flow, ScanError>,
+    visit: &mut Visit<'_, 'a>,
 ) -> Result<(), ScanError> {
     let mut scan = Scan::new(reopen()?);
     // iOS may write a stretch's messages before its key; only then are keys read ahead.
@@ -45,24 +54,20 @@ pub(super) fn walk<'a>(
         let mut visited = false;
         let mut flow = Flow::Continue;
         stretch(scan, header, &mut |key, scan| {
-            let ahead;
-            let key = match key {
-                Some(key) => Some(key),
-                None => {
-                    if keys_ahead.is_none() {
-                        keys_ahead = Some(read_keys(header, reopen)?);
-                    }
-                    ahead = keys_ahead.as_ref().and_then(|keys| keys.get(number)?.clone());
-                    ahead
-                }
-            };
             visited = true;
-            match &key {
-                Some(key) => flow = visit(Step::Stretch(key, scan))?,
-                None => {
-                    scan.skip()?;
-                    flow = visit(Step::Unreadable)?;
+            let key = if key.is_some() {
+                key
+            } else {
+                if keys_ahead.is_none() {
+                    keys_ahead = Some(read_keys(header, reopen)?);
                 }
+                keys_ahead.as_ref().and_then(|keys| keys.get(number)?.clone())
+            };
+            if let Some(key) = &key {
+                flow = visit(Step::Stretch(key, scan))?;
+            } else {
+                scan.skip()?;
+                flow = visit(Step::Unreadable)?;
             }
             Ok(flow)
         })?;
@@ -114,7 +119,7 @@ fn in_messages<R: Read>(
 fn stretch<R: Read>(
     scan: &mut Scan<R>,
     header: &Header,
-    visit: &mut dyn FnMut(Option<StretchKey>, &mut Scan<R>) -> Result<Flow, ScanError>,
+    visit: &mut AtList<'_, R>,
 ) -> Result<Option<StretchKey>, ScanError> {
     let (mut discussion, mut sender, mut thread) = (None, None, None);
     let key = |discussion: &Option<_>, sender: &Option<String>, thread: &Option<String>| {

@@ -55,9 +55,16 @@ pub(super) fn survey(export: &Export<'_>, options: &Options) -> Result<Survey, A
         }
     }
     let outcome = walk(&export.header, &|| export.text(), &mut |step| counting.step(step));
-    if let Err(error) = &outcome {
-        counting.findings.push(export.broken(error));
+    // What goes for every chat stands with every chat, as reading one reports it.
+    let broken = outcome.err().map(|error| export.broken(&error));
+    let records: u64 = counting.chats.iter().map(|chat| chat.records).sum();
+    for chat in &mut counting.chats {
+        let others = export.others(records - chat.records + counting.others);
+        for finding in [others, broken.clone()].into_iter().flatten() {
+            chat.finding(finding);
+        }
     }
+    counting.findings.extend(broken);
     if let (Some(chat), []) = (counting.only, counting.chats.as_slice()) {
         return Err(ArchiveError::NoSuchChat { chat: chat.clone() });
     }
@@ -203,14 +210,6 @@ impl Counting<'_> {
     fn finish(mut self, export: &Export<'_>) -> Survey {
         let entry = &export.entry.name;
         let place = Place { entry: entry.clone(), line: None };
-        if self.others > 0 {
-            self.findings.push(Finding {
-                kind: FindingKind::OtherChatsPresent,
-                place: place.clone(),
-                message: None,
-                detail: format!("{} messages of other discussions were not read", self.others),
-            });
-        }
         let orphans = self.conversion.files.orphans();
         if orphans > 0 {
             self.findings.push(Finding {
