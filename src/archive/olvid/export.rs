@@ -108,6 +108,12 @@ fn malformed(entry: &Entry, error: &ScanError) -> ArchiveError {
     ArchiveError::Malformed { entry: entry.name.clone(), format: FORMAT, reason: error.to_string() }
 }
 
+/// The finding for a message whose number another message of its line has already.
+pub(super) fn double(place: Place) -> Finding {
+    let detail = "a second message of the same number was left out".to_owned();
+    Finding { kind: FindingKind::Repaired, place, message: None, detail }
+}
+
 /// The finding for something that could not be read at all.
 pub(super) fn unreadable(place: Place, what: &str) -> Finding {
     let detail = format!("{what} cannot be read and was left out");

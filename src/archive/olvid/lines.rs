@@ -16,6 +16,11 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// Whether the message with this number was noted.
+    pub(super) fn holds(&self, sequence: i64) -> bool {
+        self.sequences.contains(sequence)
+    }
+
     /// The order among messages of one instant: sender, then thread.
     pub(super) fn order(&self) -> (&[u8], &str) {
         (&self.sender, &self.thread)
@@ -33,6 +38,12 @@ impl Lines {
     /// The number of the line with this id, which is added if it is new.
     pub(super) fn number(&mut self, id: &str, person: usize, sender: &[u8], thread: &str) -> usize {
         if let Some(number) = self.by_id.get(id) {
+            if let Some(line) = self.list.get_mut(*number).filter(|line| line.person == usize::MAX)
+            {
+                line.person = person;
+                sender.clone_into(&mut line.sender);
+                thread.clone_into(&mut line.thread);
+            }
             return *number;
         }
         let number = self.list.len();
@@ -63,7 +74,12 @@ impl Lines {
     /// Whether the message was noted.
     pub(super) fn holds(&self, id: &str, sequence: i64) -> bool {
         let line = self.by_id.get(id).and_then(|number| self.list.get(*number));
-        line.is_some_and(|line| line.sequences.contains(sequence))
+        line.is_some_and(|line| line.holds(sequence))
+    }
+
+    /// The number of a line of which only the id is known yet.
+    pub(super) fn reserve(&mut self, id: &str) -> usize {
+        self.number(id, usize::MAX, &[], "")
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::Deserializer;
 
-use super::export::{Export, unreadable};
+use super::export::{Export, double, unreadable};
 use super::files::Look;
 use super::lines::Lines;
 use super::message::{Conversion, Converted};
@@ -150,13 +150,12 @@ impl Gathered<'_> {
                 Some(keep(key, json))
             })?,
         };
-        let why = match kept.transpose()? {
-            Some(true) => return Ok(Flow::Continue),
-            Some(false) => "a second message of the same number",
-            None => "a message",
-        };
         let place = self.conversion.place(self.element);
-        Ok(self.finding(unreadable(place, why), sink))
+        match kept.transpose()? {
+            Some(true) => Ok(Flow::Continue),
+            Some(false) => Ok(self.finding(double(place), sink)),
+            None => Ok(self.finding(unreadable(place, "a message"), sink)),
+        }
     }
 
     fn give(self, sink: &mut dyn FnMut(Record) -> Flow) -> io::Result<()> {

@@ -67,7 +67,11 @@ pub(super) struct Scan<R> {
 
 impl<R: Read> Scan<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, window: vec![0; WINDOW_BYTES], at: 0, filled: 0, base: 0, ended: false }
+        Self::with_window(input, WINDOW_BYTES)
+    }
+
+    fn with_window(input: R, bytes: usize) -> Self {
+        Self { input, window: vec![0; bytes], at: 0, filled: 0, base: 0, ended: false }
     }
 
     /// How many bytes are behind us.
@@ -345,6 +349,101 @@ impl Skip {
             if !self.in_text {
                 return None;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Any JSON value, with strings full of marks.
+    fn value() -> impl Strategy<Value = Value> {
+        let text = r#"[a-z"\\{}\[\],:\n 0-9é😀]{0,12}"#;
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::from),
+            // serde_json rounds the last bit of longer fractions.
+            any::<i32>().prop_map(|n| Value::from(f64::from(n) / 4.0)),
+            text.prop_map(Value::String),
+        ];
+        leaf.prop_recursive(4, 40, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::vec((text, inner), 0..6)
+                    .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// Gives a few bytes at a time.
+    struct Drip<'a>(&'a [u8]);
+
+    impl Read for Drip<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = buffer.len().min(3);
+            self.0.read(&mut buffer[..length])
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn values_end_where_serde_says(
+            values in prop::collection::vec(value(), 0..5),
+            pretty in any::<bool>(),
+            window in 1..40usize,
+        ) {
+            let list = Value::from(values.clone());
+            let text = if pretty {
+                serde_json::to_string_pretty(&list).unwrap()
+            } else {
+                list.to_string()
+            };
+            let open = || Scan::with_window(Drip(text.as_bytes()), window);
+            let mut scans = [open(), open(), open()];
+            for scan in &mut scans {
+                scan.take(b'[').unwrap();
+            }
+            let mut firsts = [true; 3];
+            for value in &values {
+                for (scan, first) in scans.iter_mut().zip(&mut firsts) {
+                    prop_assert!(scan.another(b']', first).unwrap());
+                }
+                let [skipping, keeping, parsing] = &mut scans;
+                skipping.skip().unwrap();
+                let kept = keeping.value(|json| serde_json::from_slice::<Value>(json)).unwrap().unwrap();
+                let parsed: Value = parsing.parse().unwrap();
+                prop_assert_eq!(&parsed, value);
+                prop_assert_eq!(&parsed, &kept);
+                // Blanks behind a number may be on either side.
+                for scan in [&mut *skipping, &mut *keeping, &mut *parsing] {
+                    scan.peek().unwrap();
+                }
+                prop_assert_eq!(skipping.position(), parsing.position());
+                prop_assert_eq!(keeping.position(), parsing.position());
+            }
+            for (scan, first) in scans.iter_mut().zip(&mut firsts) {
+                prop_assert!(!scan.another(b']', first).unwrap());
+                prop_assert_eq!(scan.position(), text.len() as u64);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(
+            bytes in prop::collection::vec(
+                prop::sample::select(&b"{}[],:\"\\ae1-. \n\xff"[..]), 0..60),
+            window in 1..20usize,
+        ) {
+            let open = || Scan::with_window(Drip(&bytes), window);
+            let _ = open().skip();
+            let _ = open().skip_list();
+            let _ = open().value(<[u8]>::len);
+            let _ = open().parse::<Value>();
+            let _ = open().key();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use serde_json::Deserializer;
 
-use super::export::{Export, unreadable};
+use super::export::{Export, double, unreadable};
 use super::files::Look;
 use super::header::Discussion;
 use super::ids::{self, DiscussionKind};
@@ -91,8 +91,8 @@ struct Counted {
     lines: Lines,
     /// Messages by number of the person, zero for those who only reacted or were named.
     people: BTreeMap<usize, u64>,
-    /// Answers whose target was not met before them: line, number, place.
-    answers: Vec<(String, i64, u64)>,
+    /// Answers whose target was not met before them.
+    answers: Vec<Answer>,
     records: u64,
     messages: u64,
     by_kind: BTreeMap<&'static str, u64>,
@@ -101,6 +101,15 @@ struct Counted {
     files: FileSums,
     findings: Vec<Finding>,
     finding_counts: BTreeMap<FindingKind, u64>,
+}
+
+/// A message that answers another.
+struct Answer {
+    line: usize,
+    sequence: i64,
+    element: u64,
+    target_line: usize,
+    target_sequence: i64,
 }
 
 impl Counted {
@@ -240,15 +249,18 @@ impl Counting<'_> {
 
 impl Counted {
     fn finish(mut self, conversion: &Conversion<'_>) -> ChatSurvey {
-        for (line, sequence, element) in std::mem::take(&mut self.answers) {
-            if !self.lines.holds(&line, sequence) {
-                self.finding(Finding {
-                    kind: FindingKind::ReplyTargetMissing,
-                    place: conversion.place(element),
-                    message: None,
-                    detail: String::new(),
-                });
+        for answer in std::mem::take(&mut self.answers) {
+            let target = self.lines.get(answer.target_line);
+            if target.is_some_and(|line| line.holds(answer.target_sequence)) {
+                continue;
             }
+            let line = self.lines.get(answer.line);
+            self.finding(Finding {
+                kind: FindingKind::ReplyTargetMissing,
+                place: conversion.place(answer.element),
+                message: line.map(|line| ids::message(&line.id, answer.sequence)),
+                detail: String::new(),
+            });
         }
         self.findings.sort_by_key(|finding| finding.place.line);
         let mut participants: Vec<ParticipantSurvey> = self
@@ -321,13 +333,14 @@ impl One<'_, '_> {
     }
 
     fn count(&mut self, raw: RawMessage<'_>, taken: &TakenOut) {
-        let Self { counted, conversion, line, element } = self;
-        if !counted.lines.note(*line, raw.sequence_number) {
+        let Self { counted, conversion, line: number, element } = self;
+        let sequence = raw.sequence_number;
+        if !counted.lines.note(*number, sequence) {
             let place = conversion.place(*element);
-            counted.finding(unreadable(place, "a second message of the same number"));
+            counted.finding(double(place));
             return;
         }
-        let Some(line) = counted.lines.get(*line) else { return };
+        let Some(line) = counted.lines.get(*number) else { return };
         let person = line.person;
         let Converted { message, answers, people, findings } =
             conversion.convert(raw, taken, &counted.id, line, *element);
@@ -340,10 +353,12 @@ impl One<'_, '_> {
         for person in people {
             counted.people.entry(person).or_default();
         }
-        if let Some((target, sequence)) = answers
-            && !counted.lines.holds(&target, sequence)
+        if let Some((target, target_sequence)) = answers
+            && !counted.lines.holds(&target, target_sequence)
         {
-            counted.answers.push((target, sequence, *element));
+            let target_line = counted.lines.reserve(&target);
+            let (line, element) = (*number, *element);
+            counted.answers.push(Answer { line, sequence, element, target_line, target_sequence });
         }
     }
 }

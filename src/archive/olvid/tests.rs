@@ -250,7 +250,7 @@ fn nothing_is_lost_without_a_word() {
     assert_eq!(
         kinds(&findings),
         [
-            K::Unreadable,
+            K::Repaired,
             K::Unreadable,
             K::UnknownField,
             K::Repaired,
