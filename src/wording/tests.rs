@@ -29,7 +29,7 @@ fn gaps(language: Language) -> BTreeSet<(String, String)> {
             id = found.to_owned();
         }
         for gap in line.split('$').skip(1) {
-            let name = gap.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+            let name = gap.chars().take_while(char::is_ascii_alphanumeric).collect();
             gaps.insert((id.clone(), name));
         }
     }

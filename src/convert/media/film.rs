@@ -32,12 +32,11 @@ pub(super) fn look(bytes: &[u8]) -> Film {
     film
 }
 
+/// Told the name and content of a box, and how many boxes may still be looked at.
+type Visit<'v, 'a> = dyn FnMut(&[u8], &'a [u8], &mut usize) + 'v;
+
 /// Calls `visit` with name and content of every box in `bytes`, up to the first broken one.
-fn walk<'a>(
-    bytes: &'a [u8],
-    budget: &mut usize,
-    visit: &mut dyn FnMut(&[u8], &'a [u8], &mut usize),
-) {
+fn walk<'a>(bytes: &'a [u8], budget: &mut usize, visit: &mut Visit<'_, 'a>) {
     let mut rest = bytes;
     while *budget > 0 {
         *budget -= 1;

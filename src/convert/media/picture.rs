@@ -66,25 +66,25 @@ fn look_unguarded(bytes: &[u8], format: ImageFormat, is_whole: bool) -> Picture 
     let Ok(mut decoder) = reader.into_decoder() else { return picture };
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let (width, height) = decoder.dimensions();
-    let (shown_width, shown_height) =
-        if turns(orientation) { (height, width) } else { (width, height) };
-    picture.width = Some(shown_width);
-    picture.height = Some(shown_height);
+    // Width and height as shown.
+    let (across, down) = if turns(orientation) { (height, width) } else { (width, height) };
+    picture.width = Some(across);
+    picture.height = Some(down);
     if !is_whole || decoder.total_bytes() > MOST_DECODED_BYTES {
         return picture;
     }
-    let Ok(decoded) = DynamicImage::from_decoder(decoder) else { return picture };
+    let Ok(full) = DynamicImage::from_decoder(decoder) else { return picture };
 
     let (most_width, most_height) =
         if turns(orientation) { (THUMBNAIL.1, THUMBNAIL.0) } else { THUMBNAIL };
-    let is_large = shown_width > THUMBNAIL.0 || shown_height > THUMBNAIL.1;
+    let is_large = across > THUMBNAIL.0 || down > THUMBNAIL.1;
     // The small copy is made before it is turned, so that only small pictures are copied.
     let mut small = if is_large {
-        let small = decoded.thumbnail(most_width, most_height);
-        drop(decoded);
+        let small = full.thumbnail(most_width, most_height);
+        drop(full);
         small
     } else {
-        decoded
+        full
     };
     small.apply_orientation(orientation);
     if is_large {
@@ -132,18 +132,22 @@ fn blurhash(picture: &DynamicImage) -> Option<String> {
 
 /// Whether a picture has more than one frame; `None` when its bytes end before it shows.
 fn animated(bytes: &[u8], format: ImageFormat) -> Option<bool> {
-    match format {
-        ImageFormat::Gif => gif_is_animated(bytes),
-        ImageFormat::Png => png_is_animated(bytes),
-        // The extended header's flags (RIFF container of WebP, "VP8X"); simple files are still.
-        ImageFormat::WebP => Some(
-            bytes.get(12..16)? == b"VP8X" && bytes.get(20).is_some_and(|flags| flags & 0b10 != 0),
-        ),
-        _ => Some(false),
+    if format == ImageFormat::Gif {
+        return gif_is_animated(bytes);
     }
+    if format == ImageFormat::Png {
+        return png_is_animated(bytes);
+    }
+    if format == ImageFormat::WebP {
+        // The extended header's flags (RIFF container, "VP8X"); simple files are still.
+        return Some(
+            bytes.get(12..16)? == b"VP8X" && bytes.get(20).is_some_and(|flags| flags & 0b10 != 0),
+        );
+    }
+    Some(false)
 }
 
-/// Walks the blocks of a GIF (GIF89a specification, section 12) up to a second picture.
+/// Walks the blocks of a GIF (`GIF89a` specification, section 12) up to a second picture.
 fn gif_is_animated(bytes: &[u8]) -> Option<bool> {
     let palette = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
     let mut at = 13 + palette(*bytes.get(10)?);
@@ -172,7 +176,7 @@ fn sub_blocks_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Looks for `acTL` before the picture data (PNG specification, third edition).
+/// Looks for the animation chunk before the picture data (PNG specification, third edition).
 fn png_is_animated(bytes: &[u8]) -> Option<bool> {
     let mut at = 8_usize;
     loop {
