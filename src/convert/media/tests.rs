@@ -187,3 +187,30 @@ proptest! {
         look(&bytes);
     }
 }
+
+/// By hand: `cargo test --lib twelve_megapixels -- --ignored --nocapture`, alone in its process.
+#[test]
+#[ignore = "measures the memory of the whole process"]
+fn twelve_megapixels_stay_below_a_hundred_megabytes() {
+    let peak = || {
+        let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+        let line =
+            status.lines().find(|line| line.starts_with("VmHWM")).expect("a peak").to_owned();
+        line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).expect("a number")
+    };
+    let path = std::env::temp_dir().join("passerelle-twelve-megapixels.jpg");
+    if let Ok(jpeg) = std::fs::read(&path) {
+        let before = peak();
+        let started = std::time::Instant::now();
+        let found = look(&jpeg);
+        let took = started.elapsed();
+        let used = peak() - before;
+        println!("{used} kB, {took:?}, preview {:?}", found.thumbnail.map(|t| t.bytes.len()));
+        std::fs::remove_file(&path).expect("removed");
+        assert!(used < 100_000, "{used} kB");
+    } else {
+        // Encoding takes memory too, so it is done in a run of its own.
+        std::fs::write(&path, encoded(&photo(4000, 3000), ImageFormat::Jpeg)).expect("written");
+        println!("picture made; run again");
+    }
+}

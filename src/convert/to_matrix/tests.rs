@@ -688,3 +688,30 @@ proptest! {
         );
     }
 }
+
+/// By hand: `cargo test --lib conversion_takes -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures time"]
+fn conversion_takes_microseconds() {
+    let marked = |words: &str| Body::Text(Text::marked(words, Markup::Whatsapp));
+    let mut answer = message(marked("d'accord pour *lundi*, à _dix_ heures"));
+    answer.reply_to = Some(ReplyTo { id: Some(MessageId::new("m0")), author: None, quote: None });
+    let messages = [
+        message(marked("Bonjour à tous, la réunion est déplacée à demain.")),
+        message(marked("oui")),
+        message(marked("voir https://example.org/a_b_c et le point 3. merci")),
+        message(media(vec![file(MediaKind::Photo, "jpg")], None)),
+        message(media(vec![Attachment::new(MediaKind::Photo, AttachmentState::Omitted)], None)),
+        answer,
+        system(SystemKind::Added, Some("bob"), &["alice"], "Bob added Alice"),
+    ];
+    let policy = Policy::default();
+    let resolved = resolved();
+    for message in &messages {
+        let started = std::time::Instant::now();
+        for _ in 0..2_000 {
+            std::hint::black_box(parts(message, &resolved, &policy));
+        }
+        println!("{:?} {:?}", started.elapsed() / 2_000, message.body.kind());
+    }
+}
