@@ -1,4 +1,4 @@
-//! Olvid's Markdown: CommonMark with `~~strike~~` (Olvid for Android `Markdown.kt`, which
+//! Olvid's Markdown: `CommonMark` with `~~strike~~` (Olvid for Android `Markdown.kt`, which
 //! renders with commonmark-java). HTML in it is text, and a single `~` is a tilde.
 //!
 //! The parser says where words are; what lies between them is either syntax, which goes, or
@@ -85,6 +85,7 @@ impl Found<'_> {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "tags of extensions that are off")]
     fn start(&mut self, tag: Tag<'_>, at: Range<usize>) {
         match tag {
             Tag::Heading { level, .. } => {
@@ -131,11 +132,11 @@ impl Found<'_> {
             Tag::Link { link_type, dest_url, title, .. } => {
                 let source = self.text.get(at.clone()).unwrap_or_default();
                 // The words are the address itself in `<https://…>`.
-                let words = match link_type {
-                    LinkType::Autolink | LinkType::Email => dest_url.as_ref(),
-                    _ => source.split_once('[').map_or(source, |(_, rest)| {
-                        rest.rsplit_once("](").map_or(rest, |(words, _)| words)
-                    }),
+                let words = if matches!(link_type, LinkType::Autolink | LinkType::Email) {
+                    dest_url.as_ref()
+                } else {
+                    let inside = source.split_once('[').map_or(source, |(_, inside)| inside);
+                    inside.rsplit_once("](").map_or(inside, |(words, _)| words)
                 };
                 self.link(words, at, &dest_url, &title);
             }

@@ -55,16 +55,15 @@ impl Shown {
 pub(super) fn media(
     draft: &mut Draft<'_>,
     attachments: &[Attachment],
-    caption: Option<&Text>,
+    said: Option<&Text>,
     edited: Option<&Edited>,
     view_once: bool,
 ) {
     let who = draft.author();
     let head = words::head(draft);
-    let caption = caption.filter(|caption| !caption.plain.trim().is_empty());
     let mut words = Rich::default();
-    if let Some(caption) = caption {
-        words.push(draft.read(caption));
+    if let Some(said) = said.filter(|said| !said.plain.trim().is_empty()) {
+        words.push(draft.read(said));
         words.push(words::edited_mark(draft, edited));
     }
     if view_once {
@@ -89,7 +88,7 @@ pub(super) fn media(
             | MediaKind::Unknown => files.push((attachment, upload_of(draft, attachment))),
         }
     }
-    let carrier = files.iter().position(|(attachment, upload)| {
+    let bearer = files.iter().position(|(attachment, upload)| {
         upload
             .as_ref()
             .is_some_and(|upload| shown_as(attachment.kind, &upload.facts.mime).carries_words())
@@ -104,7 +103,7 @@ pub(super) fn media(
         return;
     }
     // The head goes with the words, or with the first file if that can carry it.
-    let mut words = if !words.is_empty() || carrier == Some(0) {
+    let mut words = if !words.is_empty() || bearer == Some(0) {
         let mut whole = head;
         whole.push(words);
         whole.trimmed_end()
@@ -119,10 +118,10 @@ pub(super) fn media(
             placeholder(draft, attachment);
             continue;
         };
-        let carried =
-            if carrier == Some(index) { std::mem::take(&mut words) } else { Rich::default() };
-        if let Err(TooLong) = file(draft, attachment, &upload, &carried) {
-            draft.say(who, Tone::Words, &carried);
+        let caption =
+            if bearer == Some(index) { std::mem::take(&mut words) } else { Rich::default() };
+        if let Err(TooLong) = file(draft, attachment, &upload, &caption) {
+            draft.say(who, Tone::Words, &caption);
             // Without words a file's event is far below any limit.
             let _ = file(draft, attachment, &upload, &Rich::default());
         }
@@ -243,17 +242,13 @@ fn shown_as(kind: MediaKind, mime: &str) -> Shown {
     let film = mime.starts_with("video/");
     let sound = mime.starts_with("audio/");
     match kind {
-        MediaKind::Photo if picture => Shown::Image,
-        MediaKind::Sticker if picture => Shown::Image,
-        MediaKind::Sticker if film => Shown::Loop,
-        MediaKind::Gif if picture => Shown::Image,
-        MediaKind::Gif if film => Shown::Loop,
-        MediaKind::Video | MediaKind::VideoNote if film => Shown::Video,
+        MediaKind::Photo | MediaKind::Sticker | MediaKind::Gif | MediaKind::Unknown if picture => {
+            Shown::Image
+        }
+        MediaKind::Sticker | MediaKind::Gif if film => Shown::Loop,
+        MediaKind::Video | MediaKind::VideoNote | MediaKind::Unknown if film => Shown::Video,
         MediaKind::Voice if sound => Shown::Voice,
-        MediaKind::Audio if sound => Shown::Audio,
-        MediaKind::Unknown if picture => Shown::Image,
-        MediaKind::Unknown if film => Shown::Video,
-        MediaKind::Unknown if sound => Shown::Audio,
+        MediaKind::Audio | MediaKind::Unknown if sound => Shown::Audio,
         MediaKind::Photo
         | MediaKind::Sticker
         | MediaKind::Gif
@@ -447,7 +442,8 @@ fn thumbnail_of(
 pub(super) fn file_name(name: Option<&str>, word: &str, mime: &str) -> String {
     let name = name.map(clean_name).filter(|name| !name.is_empty());
     name.unwrap_or_else(|| {
-        let word = clean_name(word);
+        // In a person's name a slash is no folder.
+        let word = clean_name(&word.replace(['/', '\\'], "-"));
         match ending(mime) {
             Some(ending) => format!("{word}.{ending}"),
             None => word,
