@@ -10,7 +10,7 @@ mod container;
 mod opened;
 mod reader;
 
-pub use container::{Container, ContainerError, Entry, Limits};
+pub use container::{Access, Container, ContainerError, Entry, Limits, Password};
 pub use opened::Archive;
 pub use reader::{
     ArchiveError, ChatSurvey, Confidence, FileSums, Flow, NameKind, Options, ParticipantSurvey,

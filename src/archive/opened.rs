@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::READERS;
-use super::container::{Container, Entry, Limits};
+use super::container::{Access, Container, Entry};
 use super::reader::{ArchiveError, Confidence, Flow, Options, Reader, Record, Survey};
 use crate::model::ids::{ChatId, Network};
 use crate::model::media::Attachment;
@@ -17,12 +17,17 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens a file or folder with the reader that recognises it best.
+    /// Opens a file or folder with the reader that recognises it best. `access` is the limits,
+    /// or the limits and a password.
     ///
     /// # Errors
     /// When the container cannot be read, or no reader knows it.
-    pub fn open(path: &Path, limits: Limits, options: Options) -> Result<Self, ArchiveError> {
-        let container = Container::open(path, limits)?;
+    pub fn open(
+        path: &Path,
+        access: impl Into<Access>,
+        options: Options,
+    ) -> Result<Self, ArchiveError> {
+        let container = Container::open(path, access)?;
         let surest = READERS
             .iter()
             .map(|reader| (reader.recognise(&container), *reader))
