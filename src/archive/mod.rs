@@ -9,6 +9,7 @@
 mod container;
 mod opened;
 mod reader;
+mod telegram;
 
 pub use container::{Access, Container, ContainerError, Entry, Limits, Password};
 pub use opened::Archive;
@@ -18,4 +19,4 @@ pub use reader::{
 };
 
 /// Every reader, in the order that settles a tie.
-static READERS: &[&dyn Reader] = &[];
+static READERS: &[&dyn Reader] = &[&telegram::Telegram];

@@ -43,6 +43,11 @@ impl WallClock {
         self.foreign
     }
 
+    /// The second of the message before.
+    pub(super) fn last_second(&self) -> Option<i64> {
+        self.last
+    }
+
     /// The instant of a message that has its UTC second.
     pub(super) fn stated(&mut self, second: i64) -> SentAt {
         self.last = Some(second);

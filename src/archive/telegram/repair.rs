@@ -97,7 +97,8 @@ fn copy_bare_value<'a>(rest: &'a str, out: &mut String, repairs: &mut Repairs) -
     let bare = line.trim_matches([' ', '\r', ',']);
     let first = bare.chars().next();
     // A quoted value, or null, is as it should be; nothing at all becomes an empty string.
-    if first == Some('"') || bare == "null" || first.is_some_and(|c| c.is_ascii_digit()) {
+    let null = bare.strip_prefix("null").is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
+    if first == Some('"') || null || first.is_some_and(|c| c.is_ascii_digit()) {
         return rest;
     }
     out.push_str(before);
