@@ -20,6 +20,7 @@ pub(super) struct Repairs {
 
 impl Repairs {
     /// Whether anything was changed at all.
+    #[cfg(test)]
     pub(super) fn any(self) -> bool {
         self.escapes || self.unquoted || self.not_text
     }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ids::IdStyle;
-use super::raw::{Int, RawMessage, Str, salvage};
+use super::raw::{Int, RawMessage, salvage};
 use super::repair::{Repairs, repair};
 use super::window::Window;
 
@@ -468,11 +468,6 @@ fn id_style(ahead: &[u8]) -> IdStyle {
         }
     }
     IdStyle::Unknown
-}
-
-/// Reads a peer as text whatever its form; for small values of other modules.
-pub(super) fn peer_text(value: &Value) -> Option<Str<'_>> {
-    Str::deserialize(value).ok()
 }
 
 #[cfg(test)]
