@@ -10,6 +10,7 @@ mod container;
 mod opened;
 mod reader;
 mod telegram;
+mod whatsapp;
 
 pub use container::{Access, Container, ContainerError, Entry, Limits, Password};
 pub use opened::Archive;
@@ -19,4 +20,4 @@ pub use reader::{
 };
 
 /// Every reader, in the order that settles a tie.
-static READERS: &[&dyn Reader] = &[&telegram::Telegram];
+static READERS: &[&dyn Reader] = &[&whatsapp::Whatsapp, &telegram::Telegram];

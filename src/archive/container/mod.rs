@@ -8,9 +8,11 @@
 //! can read any number of entries.
 
 mod access;
+mod digest;
 mod error;
 mod folder;
 mod names;
+mod salvage;
 #[cfg(test)]
 mod tests;
 mod unpack;
@@ -35,6 +37,7 @@ pub struct Container {
     /// Positions in `entries`, ordered by [`names::order`].
     by_name: Vec<usize>,
     zip: Option<zipped::Zip>,
+    is_one_file: bool,
     findings: Vec<Finding>,
 }
 
@@ -114,6 +117,30 @@ fn unsafe_entry(name: &str, why: &str) -> Finding {
     }
 }
 
+/// Positions of entries in the order of [`names::order`], then of the bytes of their names.
+fn ordered(entries: &[Entry]) -> Vec<usize> {
+    let name = |at: &usize| entries.get(*at).map_or("", |entry| entry.name.as_str());
+    let mut by_name: Vec<usize> = (0..entries.len()).collect();
+    by_name.sort_by(|a, b| {
+        names::order(name(a), name(b)).then_with(|| name(a).cmp(name(b))).then(a.cmp(b))
+    });
+    by_name
+}
+
+/// Positions of entries whose name an earlier entry has already, ascending.
+fn doubles(entries: &[Entry]) -> Vec<usize> {
+    let name = |at: usize| entries.get(at).map(|entry| &entry.name);
+    let mut doubles: Vec<usize> = ordered(entries)
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [a, b] if name(*a) == name(*b) => Some(*b),
+            _ => None,
+        })
+        .collect();
+    doubles.sort_unstable();
+    doubles
+}
+
 impl Container {
     /// Opens a folder, a zip, or a single file. [`Limits`] alone do where no password is needed.
     ///
@@ -144,13 +171,8 @@ impl Container {
         File::open(path).and_then(|f| f.take(4).read_to_end(&mut magic)).map_err(fail)?;
         // A zip begins with an entry, the end of an empty directory, or the mark of a split zip.
         if matches!(magic.as_slice(), b"PK\x03\x04" | b"PK\x05\x06" | b"PK\x07\x08") {
-            return match zipped::open(path, &access)? {
-                zipped::Opened::Whole(zip, listing) => Ok(Self::assemble(path, listing, Some(zip))),
-                zipped::Opened::NoDirectory(reason) => {
-                    let path = path.display().to_string();
-                    Err(ContainerError::BrokenZip { path, reason })
-                }
-            };
+            let (zip, listing) = zipped::open(path, &access)?;
+            return Ok(Self::assemble(path, listing, Some(zip)));
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut listing = Listing::default();
@@ -160,11 +182,24 @@ impl Container {
     }
 
     fn assemble(path: &Path, listing: Listing, zip: Option<zipped::Zip>) -> Self {
-        let Listing { entries, sources, total_bytes: _, findings } = listing;
-        let mut by_name: Vec<usize> = (0..entries.len()).collect();
-        let name = |at: &usize| entries.get(*at).map_or("", |entry| entry.name.as_str());
-        by_name.sort_by(|a, b| names::order(name(a), name(b)));
-        Self { path: path.to_owned(), entries, sources, by_name, zip, findings }
+        let Listing { mut entries, mut sources, total_bytes: _, mut findings } = listing;
+        let is_one_file =
+            zip.is_some() || matches!(sources.as_slice(), [Source::Path(only)] if only == path);
+        let doubles = doubles(&entries);
+        if !doubles.is_empty() {
+            let files = entries.into_iter().zip(sources).enumerate();
+            let (kept, left_out): (Vec<_>, Vec<_>) =
+                files.partition(|(at, _)| doubles.binary_search(at).is_err());
+            (entries, sources) = kept.into_iter().map(|(_, file)| file).unzip();
+            findings.extend(left_out.iter().map(|(_, (double, _))| {
+                unsafe_entry(&double.name, "another file has the same name")
+            }));
+        }
+        for (index, entry) in entries.iter_mut().enumerate() {
+            entry.index = index;
+        }
+        let by_name = ordered(&entries);
+        Self { path: path.to_owned(), entries, sources, by_name, zip, is_one_file, findings }
     }
 
     /// Where it lies on disk.
@@ -200,6 +235,14 @@ impl Container {
             return Some(first);
         }
         Some(equal.find(|entry| entry.name == name).unwrap_or(first))
+    }
+
+    /// The single folder that holds everything, with its closing `/`; empty where there is none.
+    /// People zip the unpacked folder again, and readers should not care.
+    pub fn top(&self) -> &str {
+        let first = self.entries.first().map_or("", |entry| entry.name.as_str());
+        let top = first.find('/').and_then(|slash| first.get(..=slash)).unwrap_or_default();
+        if self.entries.iter().all(|entry| entry.name.starts_with(top)) { top } else { "" }
     }
 
     /// Opens an entry of this container for reading from its beginning. The stream gives exactly

@@ -57,25 +57,16 @@ pub(super) fn judge(stored: &str) -> Verdict {
 /// is valid UTF-8 by accident. What is not UTF-8 is CP437, or CP850 where CP437 would give
 /// box-drawing lines: Explorer writes the console's code page, which is 850 in France.
 pub(super) fn decode(raw: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(raw) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => {
-            let page = if raw.iter().any(|b| (0xB0..=0xDF).contains(b)) { CP850 } else { CP437 };
-            let mut high = page.chars();
-            let table: Vec<char> = high.by_ref().collect();
-            Cow::Owned(
-                raw.iter()
-                    .map(|&byte| match byte.checked_sub(0x80) {
-                        None => char::from(byte),
-                        Some(at) => table
-                            .get(usize::from(at))
-                            .copied()
-                            .unwrap_or(char::REPLACEMENT_CHARACTER),
-                    })
-                    .collect(),
-            )
-        }
+    if let Ok(text) = std::str::from_utf8(raw) {
+        return Cow::Borrowed(text);
     }
+    let page = if raw.iter().any(|b| (0xB0..=0xDF).contains(b)) { CP850 } else { CP437 };
+    let high: Vec<char> = page.chars().collect();
+    let letter = |&byte: &u8| match byte.checked_sub(0x80) {
+        None => char::from(byte),
+        Some(at) => high.get(usize::from(at)).copied().unwrap_or(char::REPLACEMENT_CHARACTER),
+    };
+    Cow::Owned(raw.iter().map(letter).collect())
 }
 
 /// Bytes 80 to FF of IBM's code page 437.

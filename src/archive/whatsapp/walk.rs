@@ -1,0 +1,344 @@
+//! The second pass over a chat: record after record, understood but not yet copied.
+//!
+//! Both the survey and the reading of messages go through here, so that they cannot disagree.
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use super::body::{self, Content, FileRef, Setting};
+use super::clock::{Local, WallClock};
+use super::events::{self, Event};
+use super::files::FileIndex;
+use super::framing::{Framer, MAX_RECORD_BYTES};
+use super::grammar::Stamp;
+use super::learn::{InPlace, Learned};
+use super::order::DateOrder;
+use super::phrases::{self, is_mark};
+use super::senders::{Person, Writer};
+use crate::archive::container::{Container, ContainerError, Entry};
+use crate::archive::reader::Options;
+use crate::model::finding::FindingKind;
+use crate::model::media::MediaKind;
+use crate::model::message::Author;
+use crate::model::time::{Precision, UnixMillis, ZoneBasis};
+
+/// What the walk meets, in the order of the file.
+pub(super) enum Step<'a> {
+    /// A record.
+    Item(Item<'a>),
+    /// Something that is not a record, or a remark about the next one.
+    Remark(Remark),
+}
+
+/// A finding before it has a place.
+#[derive(Debug)]
+pub(super) struct Remark {
+    pub kind: FindingKind,
+    pub line: Option<u64>,
+    pub detail: String,
+}
+
+/// A record, understood.
+pub(super) struct Item<'a> {
+    pub line: u64,
+    pub local: Local,
+    pub at: UnixMillis,
+    pub zone: ZoneBasis,
+    pub sender: Sender<'a>,
+    pub meaning: Meaning<'a>,
+    pub edited: bool,
+}
+
+/// Who sent a record.
+#[derive(Clone, Copy)]
+pub(super) enum Sender<'a> {
+    /// A person of the list, by number.
+    Known(usize, &'a Person),
+    /// A person beyond the bound of the list.
+    Stranger(&'a Author),
+    /// The app.
+    App,
+}
+
+impl<'a> Sender<'a> {
+    /// Id and name.
+    pub fn author(self) -> Option<&'a Author> {
+        match self {
+            Self::Known(_, person) => Some(&person.author),
+            Self::Stranger(author) => Some(author),
+            Self::App => None,
+        }
+    }
+}
+
+/// What a record is.
+pub(super) enum Meaning<'a> {
+    /// Something that was sent.
+    Sent(Content<'a>),
+    /// A line of the app.
+    Line {
+        /// What it says, where a template fits.
+        event: Option<Event<'a>>,
+        /// Whether it is the notice of encryption.
+        encryption_notice: bool,
+        /// Its words.
+        text: &'a str,
+    },
+}
+
+/// What the clock found, told once at the end.
+#[derive(Default)]
+struct ClockTally {
+    repeated: Option<(u64, u64)>,
+    impossible: Option<(u64, u64)>,
+}
+
+impl ClockTally {
+    fn count(tally: &mut Option<(u64, u64)>, line: u64) {
+        match tally {
+            Some((_, count)) => *count += 1,
+            None => *tally = Some((line, 1)),
+        }
+    }
+}
+
+/// Goes through a chat. `visit` may stop the walk.
+pub(super) fn walk(
+    container: &Container,
+    entry: &Entry,
+    learned: &Learned,
+    files: &FileIndex,
+    options: &Options,
+    mut visit: impl FnMut(Step<'_>) -> ControlFlow<()>,
+) -> Result<(), ContainerError> {
+    for doubt in &learned.order_doubts {
+        let detail = doubt.clone();
+        let remark = Remark { kind: FindingKind::DateOrderUncertain, line: None, detail };
+        if visit(Step::Remark(remark)).is_break() {
+            return Ok(());
+        }
+    }
+    let mut framer = Framer::new(container.reader(entry)?, &learned.rules);
+    let mut clocks: Vec<WallClock> = learned
+        .rules
+        .shapes
+        .iter()
+        .map(|shape| {
+            let precision = if shape.seconds { Precision::Second } else { Precision::Minute };
+            WallClock::new(options.time_zone.clone(), precision)
+        })
+        .collect();
+    let mut place = InPlace::default();
+    let mut folded: Vec<u64> = Vec::new();
+    let mut tally = ClockTally::default();
+    loop {
+        let local_of = |shape: usize, stamp: Stamp| {
+            let order = learned.orders.get(shape).copied().unwrap_or(DateOrder::DayMonthYear);
+            let era = learned.rules.shapes.get(shape).map(|shape| shape.era)?;
+            Some(order.local(&stamp, era))
+        };
+        let frame = framer.next(|header, rest, line| {
+            let Some(local) = local_of(header.shape, header.stamp) else { return true };
+            if !local.exists() {
+                return true;
+            }
+            let now = local.seconds();
+            if !place.fits(now) && learned.people.is_foreign(rest) {
+                folded.push(line);
+                return false;
+            }
+            place.see(now);
+            true
+        });
+        let Some(frame) = frame else { break };
+        for line in folded.drain(..) {
+            let detail =
+                "a pasted line that looks like a message was left in the message before it";
+            let remark = remark(FindingKind::Repaired, line, detail.to_owned());
+            if visit(Step::Remark(remark)).is_break() {
+                return Ok(());
+            }
+        }
+        if frame.skipped_bytes > 0 {
+            let detail = format!(
+                "a message goes on for {} bytes more than the {MAX_RECORD_BYTES} that are kept",
+                frame.skipped_bytes
+            );
+            if visit(Step::Remark(remark(FindingKind::Truncated, frame.line, detail))).is_break() {
+                return Ok(());
+            }
+        }
+        let Some(header) = frame.header else {
+            if frame.body.is_empty() {
+                continue;
+            }
+            let detail = format!("{} bytes before the first message", frame.body.len());
+            if visit(Step::Remark(remark(FindingKind::Unreadable, frame.line, detail))).is_break() {
+                return Ok(());
+            }
+            continue;
+        };
+        let (Some(local), Some(clock)) =
+            (local_of(header.shape, header.stamp), clocks.get_mut(header.shape))
+        else {
+            continue;
+        };
+        let (at, zone) = clock.instant(local);
+        match zone {
+            ZoneBasis::AssumedAmbiguous => ClockTally::count(&mut tally.repeated, frame.line),
+            ZoneBasis::AssumedImpossible => ClockTally::count(&mut tally.impossible, frame.line),
+            ZoneBasis::Assumed | ZoneBasis::Stated => {}
+        }
+        let setting = Setting {
+            bracket: learned.rules.shapes.get(header.shape).is_some_and(|shape| shape.bracket),
+            marked: header.marked,
+        };
+        let (writer, bytes) = learned.people.split(frame.body);
+        let body = text_of(bytes, learned.crlf_everywhere);
+        if let Text::Repaired(_) = body {
+            let detail = "bytes that are not valid UTF-8 were replaced".to_owned();
+            if visit(Step::Remark(remark(FindingKind::InvalidText, frame.line, detail))).is_break()
+            {
+                return Ok(());
+            }
+        }
+        let body = match &body {
+            Text::Whole(text) => text.as_ref(),
+            Text::Repaired(text) => text.as_str(),
+        };
+        let sender = match &writer {
+            Writer::Person(index) => learned
+                .people
+                .get(*index)
+                .map_or(Sender::App, |person| Sender::Known(*index, person)),
+            Writer::Stranger(author) => Sender::Stranger(author),
+            Writer::App => Sender::App,
+        };
+        let (meaning, edited, unknown) = understand(body, sender, setting, files);
+        if unknown {
+            let detail =
+                "words of the app in a language that is not known stand for a file".to_owned();
+            if visit(Step::Remark(remark(FindingKind::UnknownKind, frame.line, detail))).is_break()
+            {
+                return Ok(());
+            }
+        }
+        let sender = match meaning {
+            Meaning::Sent(_) => sender,
+            Meaning::Line { .. } if sender_is_actor(&meaning) => sender,
+            Meaning::Line { .. } => Sender::App,
+        };
+        let item = Item { line: frame.line, local, at, zone, sender, meaning, edited };
+        if visit(Step::Item(item)).is_break() {
+            return Ok(());
+        }
+    }
+    let mut remarks = Vec::new();
+    if let Some(error) = framer.failure() {
+        let detail = format!("the file could not be read to its end: {error}");
+        remarks.push(Remark { kind: FindingKind::Truncated, line: None, detail });
+    }
+    if let Some((line, count)) = tally.repeated {
+        let detail = format!("{count} times fall in the hour that clocks show twice in autumn");
+        remarks.push(remark(FindingKind::AmbiguousTime, line, detail));
+    }
+    if let Some((line, count)) = tally.impossible {
+        let detail = format!("{count} times do not exist in the time zone {}", zone_name(options));
+        remarks.push(remark(FindingKind::ImpossibleTime, line, detail));
+    }
+    for remark in remarks {
+        if visit(Step::Remark(remark)).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn zone_name(options: &Options) -> &str {
+    options.time_zone.iana_name().unwrap_or("given")
+}
+
+fn remark(kind: FindingKind, line: u64, detail: String) -> Remark {
+    Remark { kind, line: Some(line), detail }
+}
+
+/// Newer iPhones put the one who acted before the app's words.
+fn sender_is_actor(meaning: &Meaning<'_>) -> bool {
+    match meaning {
+        Meaning::Line { event, .. } => event.as_ref().is_some_and(|event| {
+            event.actor.is_none() && event.target.is_none() && event.exporter == events::Role::None
+        }),
+        Meaning::Sent(_) => false,
+    }
+}
+
+enum Text<'a> {
+    Whole(Cow<'a, str>),
+    Repaired(String),
+}
+
+fn text_of(bytes: &[u8], crlf_everywhere: bool) -> Text<'_> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if crlf_everywhere && text.contains("\r\n") => {
+            Text::Whole(Cow::Owned(text.replace("\r\n", "\n")))
+        }
+        Ok(text) => Text::Whole(Cow::Borrowed(text)),
+        Err(_) => Text::Repaired(String::from_utf8_lossy(bytes).into_owned()),
+    }
+}
+
+/// What a record is; whether it was edited; whether it stands for something unknown.
+fn understand<'a>(
+    body: &'a str,
+    sender: Sender<'_>,
+    setting: Setting,
+    files: &FileIndex,
+) -> (Meaning<'a>, bool, bool) {
+    let app = matches!(sender, Sender::App);
+    if app {
+        let line = line_of_app(body);
+        if let Meaning::Line { event: None, encryption_notice: false, .. } = line {
+            // Missed calls and deleted messages may stand without a name.
+            let (content, _) = body::classify(body, setting, files);
+            match content {
+                Content::Call { .. } | Content::Deleted(_) => {
+                    return (Meaning::Sent(content), false, false);
+                }
+                Content::Words(_)
+                | Content::Files { .. }
+                | Content::Cards(_)
+                | Content::Place(_)
+                | Content::Poll { .. }
+                | Content::Unknown(_)
+                | Content::Notice(_) => {}
+            }
+        }
+        return (line, false, false);
+    }
+    let (content, edited) = body::classify(body, setting, files);
+    let Content::Notice(text) = content else { return (Meaning::Sent(content), edited, false) };
+    let line = line_of_app(text);
+    if let Meaning::Line { event: None, encryption_notice: false, text } = line {
+        if setting.marked && text.chars().count() <= 60 && !text.contains('\n') {
+            let file = FileRef { kind: MediaKind::Unknown, exported: None, shown: None };
+            let content = Content::Files { files: vec![file], caption: None, view_once: false };
+            return (Meaning::Sent(content), edited, true);
+        }
+        return (Meaning::Sent(Content::Unknown(text)), edited, false);
+    }
+    (line, edited, false)
+}
+
+fn line_of_app(body: &str) -> Meaning<'_> {
+    let text = body.trim_start_matches(is_mark);
+    let event = events::recognise(text);
+    let encryption_notice = match &event {
+        Some(event) => {
+            event.kind == events::EventKind::Encryption
+                && event.target.is_none()
+                && phrases::is_encryption_notice(text)
+        }
+        None => phrases::is_encryption_notice(text),
+    };
+    Meaning::Line { event, encryption_notice, text }
+}
