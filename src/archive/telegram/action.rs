@@ -14,11 +14,7 @@ use crate::model::system::SystemKind;
 #[derive(Debug)]
 pub(super) enum Act {
     /// A line of the messenger.
-    System {
-        kind: SystemKind,
-        targets: Vec<Author>,
-        text: String,
-    },
+    System { kind: SystemKind, targets: Vec<Author>, text: String },
     /// A call.
     Call(Call),
 }
@@ -175,7 +171,9 @@ fn chat_life(
         "set_messages_ttl" => {
             let text = match fields.number("period") {
                 Some(0) | None => "messages are no longer deleted automatically".to_owned(),
-                Some(period) => format!("messages are deleted automatically after {period} seconds"),
+                Some(period) => {
+                    format!("messages are deleted automatically after {period} seconds")
+                }
             };
             system(SystemKind::Ephemeral, Vec::new(), text)
         }
@@ -186,7 +184,11 @@ fn chat_life(
         }
         "invite_to_group_call" => {
             let members = people(&fields.names("members"));
-            system(SystemKind::Other, members, format!("{} to the voice chat", who(scene, "invited")))
+            system(
+                SystemKind::Other,
+                members,
+                format!("{} to the voice chat", who(scene, "invited")),
+            )
         }
         _ => return None,
     })
@@ -358,7 +360,8 @@ fn commerce(action: &str, fields: &mut Fields, scene: &Scene<'_>) -> Option<Stri
         }
         "giveaway_launch" => "a giveaway began".to_owned(),
         "giveaway_results" => {
-            let text = format!("a giveaway ended: {} winners, {} unclaimed", f("winners"), f("unclaimed"));
+            let text =
+                format!("a giveaway ended: {} winners, {} unclaimed", f("winners"), f("unclaimed"));
             if fields.flag("stars") { format!("{text}, for stars") } else { text }
         }
         "boost_apply" => did(&format!("boosted the group {} times", f("boosts"))),
@@ -438,9 +441,11 @@ fn bots(action: &str, fields: &mut Fields, scene: &Scene<'_>) -> Option<String> 
         "managed_bot_created" => did(&format!("created the bot {}", f("bot"))),
         "poll_append_answer" => did(&format!("added an answer to the poll: {}", f("option"))),
         "poll_delete_answer" => did(&format!("removed an answer of the poll: {}", f("option"))),
-        "todo_completions" => {
-            did(&format!("ticked [{}], unticked [{}] in a list", list(fields, "completed"), list(fields, "incompleted")))
-        }
+        "todo_completions" => did(&format!(
+            "ticked [{}], unticked [{}] in a list",
+            list(fields, "completed"),
+            list(fields, "incompleted")
+        )),
         "todo_append_tasks" => did(&format!("added to a list: {}", list(fields, "items"))),
         _ => return None,
     })

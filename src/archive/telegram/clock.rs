@@ -131,7 +131,8 @@ impl WallClock {
             AmbiguousOffset::Fold { before, after } => {
                 let earlier = wall - i64::from(before.seconds());
                 let later = wall - i64::from(after.seconds());
-                let second = if not_before.is_some_and(|least| earlier < least) { later } else { earlier };
+                let second =
+                    if not_before.is_some_and(|least| earlier < least) { later } else { earlier };
                 (second, ZoneBasis::AssumedAmbiguous)
             }
         }
@@ -141,7 +142,11 @@ impl WallClock {
         let at = Timestamp::from_second(second).ok()?;
         let from = self.zone.preceding(at).next().map(|t| t.timestamp().as_second() + DAY_S);
         let until = self.zone.following(at).next().map(|t| t.timestamp().as_second() - DAY_S);
-        Some((from.unwrap_or(i64::MIN / 2) + offset, until.unwrap_or(i64::MAX / 2) + offset, offset))
+        Some((
+            from.unwrap_or(i64::MIN / 2) + offset,
+            until.unwrap_or(i64::MAX / 2) + offset,
+            offset,
+        ))
     }
 }
 
@@ -204,16 +209,8 @@ fn offset(text: &str) -> Option<i32> {
 fn date_time(year: i16, parts: [Option<i32>; 5]) -> Option<DateTime> {
     let [month, day, hour, minute, second] = parts;
     let small = |part: Option<i32>| i8::try_from(part?).ok();
-    DateTime::new(
-        year,
-        small(month)?,
-        small(day)?,
-        small(hour)?,
-        small(minute)?,
-        small(second)?,
-        0,
-    )
-    .ok()
+    DateTime::new(year, small(month)?, small(day)?, small(hour)?, small(minute)?, small(second)?, 0)
+        .ok()
 }
 
 fn number(bytes: &[u8], at: usize, length: usize) -> Option<i32> {
@@ -290,11 +287,12 @@ mod tests {
     #[test]
     fn the_autumn_hour_is_settled_by_order() {
         let mut paris = clock("Europe/Paris");
-        let times: Vec<_> = ["01:59:00", "02:10:00", "02:50:00", "02:05:00", "02:50:00", "03:00:00"]
-            .iter()
-            .map(|time| parse_local(&format!("2025-10-26T{time}")).unwrap())
-            .map(|local| paris.message(local))
-            .collect();
+        let times: Vec<_> =
+            ["01:59:00", "02:10:00", "02:50:00", "02:05:00", "02:50:00", "03:00:00"]
+                .iter()
+                .map(|time| parse_local(&format!("2025-10-26T{time}")).unwrap())
+                .map(|local| paris.message(local))
+                .collect();
         let seconds: Vec<_> = times.iter().map(second).collect();
         assert!(seconds.is_sorted(), "{seconds:?}");
         assert_eq!(seconds.last().unwrap() - seconds.first().unwrap(), 7_260);
@@ -320,7 +318,9 @@ mod tests {
 
     #[test]
     fn hostile_dates_are_refused() {
-        for text in ["", "2024-13-01T00:00:00", "2024-01-01", "é024-01-01T00:00:00", "2024-02-30T00:00:00"] {
+        for text in
+            ["", "2024-13-01T00:00:00", "2024-01-01", "é024-01-01T00:00:00", "2024-02-30T00:00:00"]
+        {
             assert_eq!(parse_local(text), None, "{text}");
             assert_eq!(parse_html(text), None, "{text}");
         }

@@ -5,21 +5,19 @@ use std::collections::HashMap;
 
 use super::action::{self, Act, Scene, by_name};
 use super::clock::{WallClock, parse_local};
-use super::fields::{Fields, truncate};
+use super::fields::{Fields, describe, truncate};
 use super::files::Files;
 use super::ids::{self, IdStyle};
 use super::media::{self, Content, Remarks};
 use super::numbers::{Seen, Topics};
-use super::raw::{Int, RawMessage, RawReaction, RawRecent, Str};
+use super::raw::{Int, Part, RawMessage, RawReaction, RawRecent, RawText, Str};
 use super::repair::Repairs;
 use super::rich;
 use super::text;
 use crate::archive::reader::{Flow, Record};
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{ChatId, MessageId};
-use crate::model::message::{
-    Author, Body, Edited, Forwarded, Message, Reaction, ReplyTo,
-};
+use crate::model::message::{Author, Body, Edited, Forwarded, Message, Reaction, ReplyTo};
 use crate::model::system::SystemEvent;
 use crate::model::text::Text;
 use crate::model::time::{Precision, SentAt, UnixMillis, ZoneBasis};
@@ -168,6 +166,7 @@ impl<'a> Converter<'a> {
             rest: _,
         } = raw;
         let id = id.map(|Int(id)| id);
+        self.mention(text_entities.as_deref(), &text, &reactions);
         let (mut words, differ) = text::build(&text, text_entities.as_deref());
         if differ {
             draft.tell(FindingKind::Conflict, "text and text_entities differ");
@@ -184,7 +183,15 @@ impl<'a> Converter<'a> {
             draft.tell(FindingKind::UnknownKind, what);
             return Err(id);
         }
-        let action_name = action.as_ref().map(text::words_of);
+        // Another tool's action is an object; its words are all there is.
+        let action_name = action.as_ref().map(|action| match action.as_str() {
+            Some(name) => name.to_owned(),
+            None => {
+                let mut words = String::new();
+                describe(action, &mut words, 0);
+                words
+            }
+        });
         let is_service = kind == "service"
             && (action_name.is_some()
                 || fields.has("information_text")
@@ -205,8 +212,10 @@ impl<'a> Converter<'a> {
         let sender;
         let body;
         if is_service {
-            let actor = self.person(actor.or_else(|| from.clone().filter(|_| action_name.is_none())), actor_id);
+            let actor = self
+                .person(actor.or_else(|| from.clone().filter(|_| action_name.is_none())), actor_id);
             let photo = file.photo.as_ref().map(Str::as_str);
+            self.files.mention(photo.unwrap_or_default());
             let duration = file.duration_seconds.and_then(|Int(s)| u64::try_from(s).ok());
             let from = from.flatten();
             let scene = Scene {
@@ -245,7 +254,9 @@ impl<'a> Converter<'a> {
                     draft.tell(FindingKind::NotCarried, "pictures or forms inside a rich message");
                 }
             }
-            if matches!(content, Content::None) && words.plain.is_empty() && !fields.left().is_empty()
+            if matches!(content, Content::None)
+                && words.plain.is_empty()
+                && !fields.left().is_empty()
             {
                 // Something we have no name for: its fields are all there is to show.
                 let text = fields.describe();
@@ -265,7 +276,8 @@ impl<'a> Converter<'a> {
             draft.tell(FindingKind::NotCarried, "a topic number of another tool");
         }
         let edited = self.edited(edited, edited_unixtime, second);
-        let reactions = self.reactions(reactions, local.filter(|_| date_unixtime.is_some()), second);
+        let reactions =
+            self.reactions(reactions, local.filter(|_| date_unixtime.is_some()), second);
         let topic = self.topic(number, id, answered, action_name.as_deref(), &body);
         let id = self.message_id(id, sender.as_ref(), &sent_at, &body, draft);
         let left = fields.left();
@@ -288,6 +300,27 @@ impl<'a> Converter<'a> {
             expires_at: None,
             place: Place { entry: self.entry.clone(), line: Some(number) },
         })
+    }
+
+    /// Takes note of the pictures of custom emoji.
+    fn mention(
+        &self,
+        parts: Option<&[Part<'_>]>,
+        text: &RawText<'_>,
+        reactions: &[RawReaction<'_>],
+    ) {
+        let in_text = match text {
+            RawText::Parts(parts) => parts.as_slice(),
+            RawText::Plain(_) | RawText::Absent => &[],
+        };
+        for part in parts.unwrap_or_default().iter().chain(in_text) {
+            if let ("custom_emoji", Some(path)) = (part.kind.as_str(), &part.additional) {
+                self.files.mention(path.as_str());
+            }
+        }
+        for path in reactions.iter().filter_map(|reaction| reaction.document_id.as_ref()) {
+            self.files.mention(path.as_str());
+        }
     }
 
     fn sent_at(
@@ -317,7 +350,8 @@ impl<'a> Converter<'a> {
         if let Some(second) = date.and_then(|date| date.as_str().trim().parse().ok()) {
             return self.clock.stated(second);
         }
-        draft.tell(FindingKind::ImpossibleTime, "no date; the time of the message before was taken");
+        draft
+            .tell(FindingKind::ImpossibleTime, "no date; the time of the message before was taken");
         SentAt {
             at: UnixMillis(self.clock.last_second().unwrap_or_default().saturating_mul(1000)),
             precision: Precision::Day,
@@ -327,11 +361,7 @@ impl<'a> Converter<'a> {
     }
 
     /// A person by id, or by name where there is none. `None` when neither is written.
-    fn person(
-        &self,
-        name: Option<Option<Str<'_>>>,
-        id: Option<Str<'_>>,
-    ) -> Option<Author> {
+    fn person(&self, name: Option<Option<Str<'_>>>, id: Option<Str<'_>>) -> Option<Author> {
         let Some(id) = id else {
             let name = name?;
             return Some(by_name(name.as_ref().map(Str::as_str).filter(|name| !name.is_empty())));
@@ -354,7 +384,10 @@ impl<'a> Converter<'a> {
         let id = match elsewhere.filter(|_| answered.is_some()) {
             Some(peer) => {
                 let peer = ids::peer(peer.as_str(), self.style, &self.chat);
-                draft.tell(FindingKind::ReplyTargetMissing, "the answered message is in another chat");
+                draft.tell(
+                    FindingKind::ReplyTargetMissing,
+                    "the answered message is in another chat",
+                );
                 MessageId::new(format!("{peer}/{target}"))
             }
             None => {
@@ -427,13 +460,15 @@ impl<'a> Converter<'a> {
                 (_, Some(emoji)) => emoji.0.into_owned(),
                 ("custom_emoji", None) => ":custom_emoji:".to_owned(),
                 ("paid", None) => "⭐".to_owned(),
-                (_, None) => format!(":{}:", if kind.0.is_empty() { "empty" } else { kind.as_str() }),
+                (_, None) => {
+                    format!(":{}:", if kind.0.is_empty() { "empty" } else { kind.as_str() })
+                }
             };
             let named = u32::try_from(recent.len()).unwrap_or(u32::MAX);
             for RawRecent { from, from_id, date } in recent {
-                let at = date.and_then(|date| parse_local(date.as_str())).map(|local| {
-                    self.clock.reaction(local, message_local, message_second)
-                });
+                let at = date
+                    .and_then(|date| parse_local(date.as_str()))
+                    .map(|local| self.clock.reaction(local, message_local, message_second));
                 let by = self.person(Some(from), from_id);
                 reactions.push(Reaction { emoji: emoji.clone(), by, at, count: 1 });
             }

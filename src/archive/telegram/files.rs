@@ -3,6 +3,8 @@
 //! Paths in the export are relative to its root; they are used as names to look up and never as
 //! paths to open, so that nothing outside the container can be reached.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::Read;
 
 use sha2::{Digest, Sha256 as Hasher};
@@ -14,6 +16,9 @@ use crate::model::media::{Attachment, AttachmentState, MediaKind};
 /// As many bytes as the recognition of a file type looks at.
 const MAGIC: usize = 8192;
 
+/// The entries that something in the export names.
+pub(super) type Marks = RefCell<HashSet<String>>;
+
 /// Where the files of one export are looked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Files<'a> {
@@ -22,6 +27,8 @@ pub(super) struct Files<'a> {
     root: &'a str,
     /// Whether every file is read to learn its digest.
     hash: bool,
+    /// Where it is written down which entries were named.
+    marks: Option<&'a Marks>,
 }
 
 /// What the export says in the place of a path (its English whatever the language).
@@ -50,7 +57,12 @@ pub(super) struct Named {
 
 impl<'a> Files<'a> {
     pub(super) fn new(container: &'a Container, root: &'a str, hash: bool) -> Self {
-        Self { container, root, hash }
+        Self { container, root, hash, marks: None }
+    }
+
+    /// The same, writing down which entries are named.
+    pub(super) fn marking(self, marks: Option<&'a Marks>) -> Self {
+        Self { marks, ..self }
     }
 
     /// The entry of a path that the export writes.
@@ -58,10 +70,22 @@ impl<'a> Files<'a> {
         if path.is_empty() || path.starts_with('/') {
             return None;
         }
-        if self.root.is_empty() {
-            return self.container.find(path);
+        let entry = if self.root.is_empty() {
+            self.container.find(path)
+        } else {
+            self.container.find(&format!("{}{path}", self.root))
+        }?;
+        if let Some(marks) = self.marks {
+            marks.borrow_mut().insert(entry.name.clone());
         }
-        self.container.find(&format!("{}{path}", self.root))
+        Some(entry)
+    }
+
+    /// Takes note of a file that is named and not carried: a custom emoji, a photo of the chat.
+    pub(super) fn mention(&self, path: &str) {
+        if self.marks.is_some() && sentence(path).is_none() {
+            self.find(path);
+        }
     }
 
     /// An attachment for a path, or for the sentence that stands in its place.

@@ -83,7 +83,9 @@ pub(super) fn chat(kind: PeerKind, id: i64, style: IdStyle) -> ChatId {
     }
     let shifted = match (kind, style) {
         (PeerKind::User, IdStyle::OldNumber) => id >> 32 == 1,
-        (PeerKind::Chat | PeerKind::Channel, IdStyle::OldNumber | IdStyle::Unknown) => id >> 32 == 2,
+        (PeerKind::Chat | PeerKind::Channel, IdStyle::OldNumber | IdStyle::Unknown) => {
+            id >> 32 == 2
+        }
         (_, IdStyle::Peer | IdStyle::Number | IdStyle::Unknown) | (PeerKind::Unknown, _) => false,
     };
     ChatId::new(format!("{}{}", kind.word(), if shifted { bare(id) } else { id }))
@@ -194,7 +196,10 @@ mod tests {
         assert_eq!(new.as_str(), "user5000000000");
         let saved = chat(PeerKind::User, (1 << 32) | 7, IdStyle::OldNumber);
         assert_eq!(saved.as_str(), "user7");
-        assert_eq!(chat(PeerKind::Channel, -1_001_234_567_890, IdStyle::Number).as_str(), "channel1234567890");
+        assert_eq!(
+            chat(PeerKind::Channel, -1_001_234_567_890, IdStyle::Number).as_str(),
+            "channel1234567890"
+        );
     }
 
     #[test]

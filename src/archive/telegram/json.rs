@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::both::Companion;
 use super::clock::WallClock;
 use super::convert::Converter;
-use super::files::Files;
+use super::files::{Files, Marks};
 use super::ids::{self, PeerKind};
 use super::layout::Export;
 use super::lookalike::Signs;
@@ -58,7 +58,7 @@ pub(super) struct Outcome {
     pub(super) cut: Option<&'static str>,
 }
 
-/// Reads the wanted chats of one export.
+/// Reads the wanted chats of one export; writes down the entries they name, if asked to.
 ///
 /// # Errors
 /// When the file cannot be opened or is no JSON object.
@@ -67,6 +67,7 @@ pub(super) fn read(
     export: &Export<'_>,
     options: &Options,
     wanted: &Wanted<'_>,
+    marks: Option<&Marks>,
     tell: &mut dyn FnMut(Event<'_>) -> Flow,
 ) -> Result<Outcome, ArchiveError> {
     let Some(entry) = export.json else { return Ok(Outcome::default()) };
@@ -77,6 +78,7 @@ pub(super) fn read(
         options,
         entry: entry.name.clone(),
         wanted,
+        marks,
         outcome: Outcome::default(),
         owner: options.exporter.clone(),
         names: HashMap::new(),
@@ -105,6 +107,7 @@ struct Reading<'a> {
     options: &'a Options,
     entry: String,
     wanted: &'a Wanted<'a>,
+    marks: Option<&'a Marks>,
     outcome: Outcome,
     owner: Option<ParticipantId>,
     /// How many chats had a name and no number.
@@ -217,7 +220,8 @@ impl<'a> Reading<'a> {
             None => title,
         };
         let owner = self.owner.clone();
-        let personal = matches!(kind.as_deref(), Some("personal_chat" | "bot_chat" | "private_chat"));
+        let personal =
+            matches!(kind.as_deref(), Some("personal_chat" | "bot_chat" | "private_chat"));
         let chat = Chat {
             id: chat_id.clone(),
             title: title.clone(),
@@ -227,6 +231,7 @@ impl<'a> Reading<'a> {
             nameless: id.is_none(),
         };
         let files = Files::new(self.container, &self.export.root, self.options.hash_files);
+        let files = files.marking(self.marks);
         let converter = Converter::new(
             chat_id,
             id_style,

@@ -50,7 +50,8 @@ pub(super) fn find(container: &Container) -> Vec<Export<'_>> {
     let mut candidates = 0;
     for entry in container.entries() {
         let name = entry.file_name();
-        let is_json = name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case("json"));
+        let is_json =
+            name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case("json"));
         if !(is_json || single && !name.contains(".html")) || candidates >= MOST_CANDIDATES {
             continue;
         }
@@ -89,6 +90,33 @@ pub(super) fn find(container: &Container) -> Vec<Export<'_>> {
         export.html.sort_by(|a, b| (a.number, &a.folder).cmp(&(b.number, &b.folder)));
     }
     exports
+}
+
+/// Whether an entry may be a file that a message should name: one in the folders the exporter
+/// makes for them. Previews beside files, the owner's own pictures and the frame of the pages
+/// belong to no message.
+pub(super) fn may_be_media(entry: &Entry, export: &Export<'_>) -> bool {
+    let Some(path) = entry.name.strip_prefix(&export.root) else { return false };
+    let Some((folders, name)) = path.rsplit_once('/') else { return false };
+    let own = folders.rsplit('/').next().unwrap_or_default();
+    let known = matches!(
+        own,
+        "photos"
+            | "video_files"
+            | "animations"
+            | "voice_messages"
+            | "round_video_messages"
+            | "stickers"
+            | "files"
+            | "contacts"
+    );
+    // `files` of the root also holds the owner's profile music.
+    let music = path.starts_with("files/") && export.json.is_some() && has_chats(export);
+    known && !music && !name.contains("_thumb.")
+}
+
+fn has_chats(export: &Export<'_>) -> bool {
+    export.html.iter().any(|chat| chat.number.is_some())
 }
 
 fn html_chats(container: &Container) -> Vec<HtmlChat<'_>> {
@@ -134,7 +162,9 @@ fn split_chat_folder(folder: &str) -> (&str, Option<u64>) {
 
 fn is_html_export(head: &[u8]) -> bool {
     let has = |needle: &str| memmem::find(head, needle.as_bytes()).is_some();
-    has("class=\"page_wrap") && (has("class=\"history\"") || has("class=\"message ")) && has("Exported Data")
+    has("class=\"page_wrap")
+        && (has("class=\"history\"") || has("class=\"message "))
+        && has("Exported Data")
 }
 
 /// The beginning of a file; what cannot be read is empty.

@@ -138,7 +138,12 @@ fn version(raw: &RawMessage<'_>) -> Option<(u8, u8, u8)> {
         Some((4, 1, 2))
     } else if raw.date_unixtime.is_some() {
         Some((3, 7, 6))
-    } else if raw.from_id.as_ref().or(raw.actor_id.as_ref()).is_some_and(|id| id.0.starts_with(char::is_alphabetic)) {
+    } else if raw
+        .from_id
+        .as_ref()
+        .or(raw.actor_id.as_ref())
+        .is_some_and(|id| id.0.starts_with(char::is_alphabetic))
+    {
         Some((2, 7, 2))
     } else if raw.from_id.is_some() || raw.actor_id.is_some() {
         Some((1, 4, 8))
@@ -160,9 +165,13 @@ mod tests {
         let cut = br#"{"name": "A", "type": "personal_chat", "id": 1, "messages": [
             {"id": 1, "type": "message", "date": "2024-01-01T00:00:00", "te"#;
         assert_eq!(recognise(cut), Confidence::Likely);
-        let other = br#"{"messages": [{"type": "message", "date_unixtime": "1544006350", "text": "x"}]}"#;
+        let other =
+            br#"{"messages": [{"type": "message", "date_unixtime": "1544006350", "text": "x"}]}"#;
         assert_eq!(recognise(other), Confidence::Likely);
-        assert_eq!(recognise(br#"{"messages": [{"role": "user", "content": "x"}]}"#), Confidence::No);
+        assert_eq!(
+            recognise(br#"{"messages": [{"role": "user", "content": "x"}]}"#),
+            Confidence::No
+        );
         assert_eq!(recognise(br#"{"a": 1}"#), Confidence::No);
         assert_eq!(recognise(b"\xff\xfe"), Confidence::No);
     }

@@ -8,9 +8,7 @@ use super::files::{Files, Named};
 use super::raw::{Int, RawFile, Str};
 use super::text::words_of;
 use crate::model::media::{Attachment, MediaKind};
-use crate::model::message::{
-    Author, ContactCard, Location, Poll, PollOption, Vote,
-};
+use crate::model::message::{Author, ContactCard, Location, Poll, PollOption, Vote};
 
 /// `self_destruct_period_seconds` of what could be seen only once, and
 /// `live_location_period_seconds` of a place shared until stopped.
@@ -145,12 +143,7 @@ fn unsigned(Int(number): Int) -> Option<u64> {
     u64::try_from(number).ok()
 }
 
-fn contact(
-    value: &Value,
-    fields: &mut Fields,
-    files: Files<'_>,
-    remarks: &mut Remarks,
-) -> Content {
+fn contact(value: &Value, fields: &mut Fields, files: Files<'_>, remarks: &mut Remarks) -> Content {
     let word = |key: &str| value.get(key).map(words_of).unwrap_or_default();
     let name = [word("first_name"), word("last_name")];
     let name: Vec<_> = name.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
@@ -256,10 +249,7 @@ fn odd(fields: &mut Fields) -> Option<Content> {
         }
     }
     if let Some(stars) = fields.words("paid_stars_amount") {
-        return words(
-            format!("Paid media for {stars} stars, not in the export"),
-            "paid media",
-        );
+        return words(format!("Paid media for {stars} stars, not in the export"), "paid media");
     }
     None
 }

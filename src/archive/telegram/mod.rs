@@ -32,14 +32,13 @@ mod window;
 
 use std::collections::HashSet;
 
+use self::files::Marks;
 use self::json::Event;
 use self::layout::Export;
 use self::lookalike::Flavour;
 use self::survey::Tally;
 use super::container::Container;
-use super::reader::{
-    ArchiveError, ChatSurvey, Confidence, Flow, Options, Reader, Record, Survey,
-};
+use super::reader::{ArchiveError, ChatSurvey, Confidence, Flow, Options, Reader, Record, Survey};
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{ChatId, Network};
 
@@ -128,7 +127,7 @@ impl Reader for Telegram {
                 Event::End { .. } => Flow::Stop,
             };
             if export.json.is_some() {
-                json::read(container, export, options, &wanted, &mut tell)?;
+                json::read(container, export, options, &wanted, None, &mut tell)?;
             } else {
                 html::read(container, export, options, &wanted, &mut tell)?;
             }
@@ -162,8 +161,9 @@ fn survey_export(
         }
         Flow::Continue
     };
+    let marks = Marks::default();
     let outcome = if export.json.is_some() {
-        json::read(container, export, options, &wanted, &mut tell)?
+        json::read(container, export, options, &wanted, Some(&marks), &mut tell)?
     } else {
         html::read(container, export, options, &wanted, &mut tell)?
     };
@@ -174,6 +174,19 @@ fn survey_export(
     if outcome.skipped > 0 {
         let detail = format!("{} other chats, not read", outcome.skipped);
         findings.push(finding(FindingKind::OtherChatsPresent, entry, detail));
+    }
+    // Only JSON names every file, and only a whole reading tells what nobody names.
+    if export.json.is_some() && options.only_chat.is_none() && outcome.cut.is_none() {
+        let marks = marks.into_inner();
+        let orphans = container
+            .entries()
+            .iter()
+            .filter(|entry| layout::may_be_media(entry, export) && !marks.contains(&entry.name));
+        let orphans = orphans.count();
+        if orphans > 0 {
+            let detail = format!("{orphans} files that no message names");
+            findings.push(finding(FindingKind::OrphanFiles, &export.root, detail));
+        }
     }
     let mut format = match outcome.signs.flavour() {
         Flavour::Desktop => "Telegram Desktop export".to_owned(),

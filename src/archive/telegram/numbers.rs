@@ -62,7 +62,8 @@ impl Topics {
             return None;
         }
         let (page, at) = slot(answered);
-        let topic = self.pages.get(&page).and_then(|page| page.get(at)).copied().unwrap_or_default();
+        let topic =
+            self.pages.get(&page).and_then(|page| page.get(at)).copied().unwrap_or_default();
         if topic == 0 {
             return None;
         }

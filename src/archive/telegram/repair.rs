@@ -98,7 +98,8 @@ fn copy_bare_value<'a>(rest: &'a str, out: &mut String, repairs: &mut Repairs) -
     let bare = line.trim_matches([' ', '\r', ',']);
     let first = bare.chars().next();
     // A quoted value, or null, is as it should be; nothing at all becomes an empty string.
-    let null = bare.strip_prefix("null").is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
+    let null =
+        bare.strip_prefix("null").is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
     if first == Some('"') || null || first.is_some_and(|c| c.is_ascii_digit()) {
         return rest;
     }
@@ -142,7 +143,9 @@ mod tests {
 
     #[test]
     fn hostile_ends_do_not_panic() {
-        for source in ["\"", "\"\\", "\"\\x", "\"\\é", "\"document_id\"", "\"document_id\":", "é\"é"] {
+        for source in
+            ["\"", "\"\\", "\"\\x", "\"\\é", "\"document_id\"", "\"document_id\":", "é\"é"]
+        {
             let (fixed, _) = repair(source.as_bytes());
             assert!(fixed.len() >= source.len());
         }

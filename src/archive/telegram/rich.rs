@@ -110,7 +110,8 @@ impl Flat {
     }
 
     fn list(&mut self, block: &Map<String, Value>, depth: usize) {
-        let ordered = block.get("kind").and_then(Value::as_str).is_some_and(|k| k.starts_with("ord"));
+        let ordered =
+            block.get("kind").and_then(Value::as_str).is_some_and(|k| k.starts_with("ord"));
         let items = block.get("items").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         for (at, item) in items.iter().enumerate() {
             let mark = match item.get("task_state").and_then(Value::as_str) {
@@ -185,9 +186,7 @@ impl Flat {
             "mention" => Style::Mention { participant: None },
             "mention_name" => {
                 let id = node.get("user_id").map(super::text::words_of);
-                Style::Mention {
-                    participant: id.and_then(|id| id.parse().ok()).map(ids::user),
-                }
+                Style::Mention { participant: id.and_then(|id| id.parse().ok()).map(ids::user) }
             }
             "custom_emoji" => Style::CustomEmoji,
             "plain" | "concat" | "empty" | "" => return None,

@@ -146,7 +146,8 @@ impl Tally {
             })
             .collect();
         if self.survey.exporter.is_none() {
-            self.survey.exporter = self.peer.as_ref().and_then(|peer| other_one(&self.survey, peer));
+            self.survey.exporter =
+                self.peer.as_ref().and_then(|peer| other_one(&self.survey, peer));
         }
         self.survey
     }

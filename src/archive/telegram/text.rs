@@ -68,7 +68,8 @@ fn from_parts(parts: &[Part<'_>]) -> Text {
 
 fn style(part: &Part<'_>) -> Option<Style> {
     let words = part.text.as_str();
-    let additional = part.additional.as_ref().map(super::raw::Str::as_str).filter(|a| !a.is_empty());
+    let additional =
+        part.additional.as_ref().map(super::raw::Str::as_str).filter(|a| !a.is_empty());
     Some(match part.kind.as_str() {
         "bold" => Style::Bold,
         "italic" => Style::Italic,
@@ -83,9 +84,9 @@ fn style(part: &Part<'_>) -> Option<Style> {
         "email" => Style::Link { url: format!("mailto:{words}") },
         "phone" => Style::Link { url: telephone(words) },
         "mention" => Style::Mention { participant: None },
-        "mention_name" => Style::Mention {
-            participant: additional.and_then(|id| id.parse().ok()).map(ids::user),
-        },
+        "mention_name" => {
+            Style::Mention { participant: additional.and_then(|id| id.parse().ok()).map(ids::user) }
+        }
         "custom_emoji" => Style::CustomEmoji,
         _ => return None,
     })

@@ -285,8 +285,8 @@ impl Walker<'_, '_> {
     fn message(&mut self, number: u64) -> Result<(), End> {
         loop {
             let at_hand = self.window.rest().len();
-            let mut stream =
-                serde_json::Deserializer::from_slice(self.window.rest()).into_iter::<RawMessage<'_>>();
+            let mut stream = serde_json::Deserializer::from_slice(self.window.rest())
+                .into_iter::<RawMessage<'_>>();
             match stream.next() {
                 Some(Ok(raw)) => {
                     let used = stream.byte_offset();
@@ -480,7 +480,10 @@ mod tests {
             seen.push(match step {
                 Step::Owner(id) => format!("owner {id}"),
                 Step::Chat(head) => {
-                    format!("chat {} {:?} {:?} {:?}", head.number, head.name, head.id, head.id_style)
+                    format!(
+                        "chat {} {:?} {:?} {:?}",
+                        head.number, head.name, head.id, head.id_style
+                    )
                 }
                 Step::Message { number, raw, repairs, misshapen } => {
                     let id = raw.id.map(|Int(id)| id);

@@ -1,5 +1,7 @@
 //! What a page shows of a message becomes a neutral message.
 
+use std::collections::HashMap;
+
 use super::media::{File, Media};
 use super::services::{UNSUPPORTED, author, read as service};
 use super::shown::{Content, Original, Reply, Shared, Shown, Spoken, Stamp};
@@ -12,9 +14,7 @@ use crate::archive::telegram::numbers::Seen;
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{ChatId, MessageId};
 use crate::model::media::AttachmentState;
-use crate::model::message::{
-    Author, Body, ContactCard, Forwarded, Message, Reaction, ReplyTo,
-};
+use crate::model::message::{Author, Body, ContactCard, Forwarded, Message, Reaction, ReplyTo};
 use crate::model::text::Text;
 use crate::model::time::{Precision, SentAt, UnixMillis, ZoneBasis};
 
@@ -26,6 +26,8 @@ pub(super) struct Converter<'a> {
     /// The folder of the pages below the export's root, for paths that lead out of it.
     pub(super) folder: String,
     seen: Seen,
+    /// How many messages without a number say the same.
+    equals: HashMap<u64, u32>,
     day: Option<SentAt>,
     /// The head of the message before, for those that are joined to it.
     sender: Option<Author>,
@@ -34,8 +36,8 @@ pub(super) struct Converter<'a> {
 
 impl<'a> Converter<'a> {
     pub(super) fn new(chat: ChatId, clock: WallClock, files: Files<'a>, folder: String) -> Self {
-        let seen = Seen::default();
-        Self { chat, clock, files, folder, seen, day: None, sender: None, original: None }
+        let (seen, equals) = (Seen::default(), HashMap::new());
+        Self { chat, clock, files, folder, seen, equals, day: None, sender: None, original: None }
     }
 
     /// Converts one message and hands on what it became; a line between days becomes nothing.
@@ -67,7 +69,8 @@ impl<'a> Converter<'a> {
                 let sent_at = self.today();
                 let reply_to = points_at.map(|target| self.reply(target, &mut findings));
                 let times = occurrence(&mut self.seen);
-                let message = self.draft(number, times, &words, sent_at, Body::System(event), place);
+                let message =
+                    self.draft(number, times, &words, sent_at, Body::System(event), place);
                 let message = Message { reply_to, ..message };
                 let id = message.id.clone();
                 (Some(message), Some(id))
@@ -93,7 +96,7 @@ impl<'a> Converter<'a> {
     }
 
     fn draft(
-        &self,
+        &mut self,
         number: Option<i64>,
         occurrence: u32,
         words: &str,
@@ -105,7 +108,10 @@ impl<'a> Converter<'a> {
             Some(number) => ids::message(number, occurrence),
             None => {
                 let at = sent_at.at.0.to_string();
-                ids::unnumbered(ids::content_key(&[&at, words]), 1)
+                let key = ids::content_key(&[&at, words]);
+                let ordinal = self.equals.entry(key).or_default();
+                *ordinal += 1;
+                ids::unnumbered(key, *ordinal)
             }
         };
         Message {
@@ -299,8 +305,7 @@ impl<'a> Converter<'a> {
     ) -> Body {
         let File { kind, path, state, name, thumbnail, duration_ms, emoji } = file;
         let path = path.map(|path| self.inside(&path)).unwrap_or_default();
-        let Named { mut attachment, lost } =
-            self.files.attachment(kind, &path, name.as_deref());
+        let Named { mut attachment, lost } = self.files.attachment(kind, &path, name.as_deref());
         if lost {
             findings.push((FindingKind::AttachmentMissing, path));
         } else if state != AttachmentState::Present {

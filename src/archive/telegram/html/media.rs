@@ -10,12 +10,19 @@ pub(in super::super) enum Media {
     /// A file: its path from the page, or why it is not there.
     File(File),
     /// A contact: name, number, path of the card.
-    Contact { name: String, phone: Option<String>, vcard: Option<String> },
+    Contact {
+        name: String,
+        phone: Option<String>,
+        vcard: Option<String>,
+    },
     Location(Location),
     Poll(Poll),
     Call(Call),
     /// Something the neutral model has no form for, in words, and what it is.
-    Words { text: String, what: &'static str },
+    Words {
+        text: String,
+        what: &'static str,
+    },
 }
 
 /// A file as a page shows it.
@@ -71,7 +78,10 @@ fn shown_file(link: &Element<'_>, kind: MediaKind) -> File {
 /// A box with a title, a description and a status.
 fn boxed(inner: &Element<'_>, kind: &str) -> Media {
     let part = |class: &str| {
-        inner.find(class).map(|part| part.words().trim().to_owned()).filter(|words| !words.is_empty())
+        inner
+            .find(class)
+            .map(|part| part.words().trim().to_owned())
+            .filter(|words| !words.is_empty())
     };
     let title = part("title");
     let description = part("description");
@@ -109,7 +119,9 @@ fn boxed(inner: &Element<'_>, kind: &str) -> Media {
                 rest.split_once(" seconds").or_else(|| rest.split_once(" second"))?.0.parse().ok()
             });
             let missed = seconds.is_none()
-                && ["Missed", "Cancelled", "Declined", "Busy"].iter().any(|m| status.starts_with(m));
+                && ["Missed", "Cancelled", "Declined", "Busy"]
+                    .iter()
+                    .any(|m| status.starts_with(m));
             Media::Call(Call { video: false, missed, duration_s: seconds, text: status })
         }
         "game" => words("Game", "a game"),
@@ -210,7 +222,10 @@ fn poll(inner: &Element<'_>) -> Media {
         .collect();
     if details == "To-do List" {
         let tasks: String = options.iter().map(|option| format!("\n- {}", option.text)).collect();
-        return Media::Words { text: format!("To-do list: {question}{tasks}"), what: "a to-do list" };
+        return Media::Words {
+            text: format!("To-do list: {question}{tasks}"),
+            what: "a to-do list",
+        };
     }
     Media::Poll(Poll {
         question,

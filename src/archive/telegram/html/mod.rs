@@ -177,12 +177,10 @@ fn list(container: &Container, export: &Export<'_>) -> HashMap<u64, Listed> {
         let Some(number) = number else { continue };
         let rest = rest.split("</a>").next().unwrap_or_default();
         let words = tree::parse(rest).words();
-        let group = tree::parse(rest).find("info").and_then(|info| {
-            match info.words().trim() {
-                "private" | "bot" => Some(false),
-                "group" | "channel" => Some(true),
-                _ => None,
-            }
+        let group = tree::parse(rest).find("info").and_then(|info| match info.words().trim() {
+            "private" | "bot" => Some(false),
+            "group" | "channel" => Some(true),
+            _ => None,
         });
         found.insert(number, Listed { group, own_only: words.contains("outgoing messages") });
     }

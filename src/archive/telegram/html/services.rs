@@ -27,7 +27,9 @@ pub(super) fn read(words: &str) -> SystemEvent {
         text: words.to_owned(),
     };
     let after = |verb: &str| words.split_once(verb);
-    if let Some(title) = words.strip_prefix("Channel «").and_then(|rest| rest.strip_suffix("» created")) {
+    if let Some(title) =
+        words.strip_prefix("Channel «").and_then(|rest| rest.strip_suffix("» created"))
+    {
         return event(SystemKind::Created { title: Some(title.to_owned()) }, None, Vec::new());
     }
     if let Some((actor, rest)) = after(" created group «") {
@@ -64,8 +66,12 @@ pub(super) fn read(words: &str) -> SystemEvent {
         let Some((actor, rest)) = after(phrase) else { continue };
         return match kind {
             SystemKind::Other => event(kind, None, Vec::new()),
-            SystemKind::Added if rest == actor => event(SystemKind::Joined, Some(actor), Vec::new()),
-            SystemKind::Removed if rest == actor => event(SystemKind::Left, Some(actor), Vec::new()),
+            SystemKind::Added if rest == actor => {
+                event(SystemKind::Joined, Some(actor), Vec::new())
+            }
+            SystemKind::Removed if rest == actor => {
+                event(SystemKind::Left, Some(actor), Vec::new())
+            }
             SystemKind::Added | SystemKind::Removed => {
                 let one = !rest.contains(" and ") && !rest.contains(", ");
                 let targets = if one { vec![author(rest)] } else { Vec::new() };

@@ -94,8 +94,7 @@ pub(in super::super) fn read(markup: &str) -> Option<Shown> {
             }
         }
     } else {
-        let mut spoken =
-            Spoken { joined: element.has_class("joined"), ..Spoken::default() };
+        let mut spoken = Spoken { joined: element.has_class("joined"), ..Spoken::default() };
         if let Some(body) = body {
             spoken.parts(body);
         }
@@ -201,8 +200,18 @@ fn reactions(part: &Element<'_>) -> Vec<Shared> {
 }
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
 ];
 
 /// `6 November 2018`, the line between two days. English whatever the app's language.

@@ -257,7 +257,9 @@ mod tests {
 
     #[test]
     fn hostile_markup_is_survived() {
-        for source in ["<", "<a", "</b>", "<a></b></a>", "<a b=\"", "&", "&;", "&#x110000;", "<a><b></a>"] {
+        for source in
+            ["<", "<a", "</b>", "<a></b></a>", "<a b=\"", "&", "&;", "&#x110000;", "<a><b></a>"]
+        {
             let _ = parse(source).words();
         }
         let deep = "<b>".repeat(100_000);

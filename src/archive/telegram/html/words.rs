@@ -81,7 +81,8 @@ fn link(element: &Element<'_>, words: &str) -> Option<Style> {
         return Some(Style::Mention { participant: None });
     }
     // A custom emoji links to its own file.
-    let is_file = !url.contains(':') && ["stickers/", "video_files/"].iter().any(|f| url.contains(f));
+    let is_file =
+        !url.contains(':') && ["stickers/", "video_files/"].iter().any(|f| url.contains(f));
     if is_file {
         return Some(Style::CustomEmoji);
     }

@@ -32,8 +32,16 @@ fn each_defect_of_the_exporter() {
     ];
     for (defects, version, expected) in cases {
         let args = [
-            "--messages", "600", "--texts", "500", "--version", version, "--defects", defects,
-            "--type", "private_group",
+            "--messages",
+            "600",
+            "--texts",
+            "500",
+            "--version",
+            version,
+            "--defects",
+            defects,
+            "--type",
+            "private_group",
         ];
         let dir = generate(&shared, &args);
         let container = open(&dir.path().join("export"));
@@ -93,7 +101,15 @@ fn own_messages_only_is_said() {
     let Some(shared) = shared() else { return };
     for format in ["json", "html"] {
         let args = [
-            "--kind", "full", "--messages", "600", "--texts", "300", "--only-my", "--format", format,
+            "--kind",
+            "full",
+            "--messages",
+            "600",
+            "--texts",
+            "300",
+            "--only-my",
+            "--format",
+            format,
         ];
         let dir = generate(&shared, &args);
         let container = open(&dir.path().join("export"));
@@ -106,7 +122,9 @@ fn own_messages_only_is_said() {
                 "private_group" | "private_supergroup" | "public_supergroup" => {
                     assert!(only || chat.messages == 0, "{format} {kind}");
                 }
-                "personal_chat" | "bot_chat" | "saved_messages" => assert!(!only, "{format} {kind}"),
+                "personal_chat" | "bot_chat" | "saved_messages" => {
+                    assert!(!only, "{format} {kind}")
+                }
                 _ => {}
             }
         }
@@ -121,8 +139,7 @@ fn only_the_chosen_chat_is_read() {
     let container = open(&dir.path().join("export"));
     let all = survey(&container, &options("Europe/Paris"));
     let third = &all.chats[2];
-    let chosen =
-        Options { only_chat: Some(third.id.clone()), ..options("Europe/Paris") };
+    let chosen = Options { only_chat: Some(third.id.clone()), ..options("Europe/Paris") };
     let one = survey(&container, &chosen);
     assert_eq!(one.chats.len(), 1);
     assert_eq!(one.chats[0], *third);
@@ -161,13 +178,25 @@ fn reading_stops_when_told() {
 fn folder_and_zip_agree() {
     let Some(shared) = shared() else { return };
     let args = [
-        "--kind", "full", "--messages", "150", "--texts", "100", "--format", "both", "--chats", "4",
+        "--kind",
+        "full",
+        "--messages",
+        "150",
+        "--texts",
+        "100",
+        "--format",
+        "both",
+        "--chats",
+        "4",
     ];
     let dir = generate(&shared, &args);
     let folder = open(&dir.path().join("export"));
     let zip = dir.path().join("export.zip");
     let made = std::process::Command::new("python3")
-        .args(["-c", "import shutil, sys; shutil.make_archive(sys.argv[1], 'zip', sys.argv[2], 'export')"])
+        .args([
+            "-c",
+            "import shutil, sys; shutil.make_archive(sys.argv[1], 'zip', sys.argv[2], 'export')",
+        ])
         .arg(dir.path().join("export"))
         .arg(dir.path())
         .status()

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::truth::{check_file, check_forward, check_poll, check_time, style, View};
+use super::truth::{View, check_file, check_forward, check_poll, check_time, style};
 use crate::model::media::{AttachmentState, MediaKind};
 use crate::model::message::{Body, Message};
 use crate::model::text::Text;
@@ -59,10 +59,11 @@ fn check_service(message: &Message, row: &Value, what: &str) {
 fn check_reactions(message: &Message, row: &Value, what: &str) {
     let mut reactions = message.reactions.iter();
     for expected in row["reactions"].as_array().unwrap() {
-        let emoji = expected["emoji"].as_str().unwrap_or(match expected["type"].as_str().unwrap() {
-            "paid" => "⭐",
-            _ => ":custom_emoji:",
-        });
+        let emoji =
+            expected["emoji"].as_str().unwrap_or(match expected["type"].as_str().unwrap() {
+                "paid" => "⭐",
+                _ => ":custom_emoji:",
+            });
         let recent = expected["recent"].as_array().unwrap();
         for person in recent {
             let reaction = reactions.next().unwrap();
@@ -73,7 +74,11 @@ fn check_reactions(message: &Message, row: &Value, what: &str) {
         let rest = expected["count"].as_u64().unwrap() - recent.len() as u64;
         if rest > 0 {
             let reaction = reactions.next().unwrap();
-            assert_eq!((reaction.emoji.as_str(), u64::from(reaction.count)), (emoji, rest), "{what}");
+            assert_eq!(
+                (reaction.emoji.as_str(), u64::from(reaction.count)),
+                (emoji, rest),
+                "{what}"
+            );
         }
     }
     assert_eq!(reactions.next(), None, "{what}");
@@ -144,8 +149,12 @@ fn check_media(body: &Body, row: &Value, what: &str) {
                 "animation" => MediaKind::Gif,
                 "audio_file" => MediaKind::Audio,
                 // What destroyed itself is shown as a film, whatever it was.
-                "file" if attachment.state == AttachmentState::Missing
-                    && attachment.kind == MediaKind::Video => MediaKind::Video,
+                "file"
+                    if attachment.state == AttachmentState::Missing
+                        && attachment.kind == MediaKind::Video =>
+                {
+                    MediaKind::Video
+                }
                 "file" => MediaKind::Document,
                 other => panic!("{what}: {other}"),
             };

@@ -57,10 +57,8 @@ fn kept_exports_hold_what_is_expected() {
             assert!(!chat.finding_counts.contains_key(&FindingKind::Unreadable), "{case:?}");
         }
         let unsupported = expected["stats"]["unsupported"].as_u64().unwrap_or_default();
-        let (records, messages) = survey
-            .chats
-            .iter()
-            .fold((0, 0), |(r, m), chat| (r + chat.records, m + chat.messages));
+        let (records, messages) =
+            survey.chats.iter().fold((0, 0), |(r, m), chat| (r + chat.records, m + chat.messages));
         assert_eq!(records - messages, unsupported, "{case:?}");
     }
 }
@@ -98,7 +96,10 @@ fn public_samples_are_read_to_the_end() {
         for message in &messages {
             assert!(message.sent_at.at.0 > 0, "{sample}: {message:?}");
             let empty = matches!(&message.body, Body::Unknown { text } if text.is_empty());
-            assert!(!empty || findings.contains(&FindingKind::NotInFormat), "{sample}: {message:?}");
+            assert!(
+                !empty || findings.contains(&FindingKind::NotInFormat),
+                "{sample}: {message:?}"
+            );
         }
     }
 }

@@ -55,9 +55,28 @@ fn accounts(view: View, format: &str) {
                         // Zones in turn, so that all are met with old and new versions.
                         let zone = ZONES[(at / 2 + at + start.len()) % ZONES.len()];
                         let args = [
-                            "--kind", "full", "--messages", "300", "--chats", "9", "--media", "refs",
-                            "--texts", "300", "--people", "30", "--version", version, "--seed", seed, "--tz", zone, "--start", start,
-                            "--format", format,
+                            "--kind",
+                            "full",
+                            "--messages",
+                            "300",
+                            "--chats",
+                            "9",
+                            "--media",
+                            "refs",
+                            "--texts",
+                            "300",
+                            "--people",
+                            "30",
+                            "--version",
+                            version,
+                            "--seed",
+                            seed,
+                            "--tz",
+                            zone,
+                            "--start",
+                            start,
+                            "--format",
+                            format,
                         ];
                         let dir = generate(shared, &args);
                         let what = format!("{version}, seed {seed}, {zone}, {format}");
@@ -75,8 +94,22 @@ fn both_formats_of_one_account() {
     let Some(shared) = shared() else { return };
     for (version, zone) in [("5.2.0", "Europe/Kyiv"), ("6.7.3", "Europe/Paris")] {
         let args = [
-            "--kind", "full", "--messages", "2500", "--chats", "9", "--media", "refs", "--format",
-            "both", "--version", version, "--tz", zone, "--start", "1627000000",
+            "--kind",
+            "full",
+            "--messages",
+            "2500",
+            "--chats",
+            "9",
+            "--media",
+            "refs",
+            "--format",
+            "both",
+            "--version",
+            version,
+            "--tz",
+            zone,
+            "--start",
+            "1627000000",
         ];
         let dir = generate(&shared, &args);
         assert!(compare(dir.path(), zone, View::Both, version) > 1000);
@@ -91,21 +124,36 @@ fn both_formats_of_one_account() {
 fn a_page_names_its_zone() {
     let Some(shared) = shared() else { return };
     let args = [
-        "--messages", "300", "--media", "none", "--format", "html", "--tz", "Europe/Kyiv", "--start",
+        "--messages",
+        "300",
+        "--media",
+        "none",
+        "--format",
+        "html",
+        "--tz",
+        "Europe/Kyiv",
+        "--start",
         "1627000000",
     ];
     let dir = generate(&shared, &args);
     assert!(compare(dir.path(), "Europe/Paris", View::Html, "Kyiv") > 250);
 }
 
-pub(super) const ZONES: [&str; 4] = ["Europe/Paris", "Europe/Kyiv", "Asia/Kolkata", "Asia/Tashkent"];
+pub(super) const ZONES: [&str; 4] =
+    ["Europe/Paris", "Europe/Kyiv", "Asia/Kolkata", "Asia/Tashkent"];
 
 #[test]
 fn one_chat_of_every_type_with_its_files() {
     let Some(shared) = shared() else { return };
     for kind in [
-        "personal_chat", "private_group", "private_supergroup", "public_supergroup",
-        "private_channel", "public_channel", "bot_chat", "saved_messages",
+        "personal_chat",
+        "private_group",
+        "private_supergroup",
+        "public_supergroup",
+        "private_channel",
+        "public_channel",
+        "bot_chat",
+        "saved_messages",
     ] {
         let args = ["--type", kind, "--messages", "200", "--seed", "7", "--start", "1727000000"];
         let dir = generate(&shared, &args);
@@ -154,7 +202,9 @@ pub(super) fn compare_with(
                     "{what}: {finding:?}"
                 );
             } else {
-                let Some(Record::Message(message)) = records.next() else { panic!("{what}: absent") };
+                let Some(Record::Message(message)) = records.next() else {
+                    panic!("{what}: absent")
+                };
                 let times = met.entry(row["id"].as_i64().unwrap()).or_insert(0);
                 *times += 1;
                 check_id(message, row, *times, &what);
@@ -183,7 +233,9 @@ pub(super) fn by_chat(truth: &std::path::Path) -> Vec<Vec<Value>> {
     for line in text.lines() {
         let row: Value = serde_json::from_str(line).unwrap();
         let same = |chat: &Vec<Value>| {
-            ["folder", "chat_id", "chat_name", "chat_type"].iter().all(|key| chat[0][key] == row[key])
+            ["folder", "chat_id", "chat_name", "chat_type"]
+                .iter()
+                .all(|key| chat[0][key] == row[key])
         };
         match chats.last_mut() {
             Some(last) if same(last) => last.push(row),
@@ -307,10 +359,11 @@ pub(super) fn check_time(at: Option<&SentAt>, expected: &Value, what: &str) {
 fn check_reactions(message: &Message, row: &Value, what: &str) {
     let mut reactions = message.reactions.iter();
     for expected in row["reactions"].as_array().unwrap() {
-        let emoji = expected["emoji"].as_str().unwrap_or(match expected["type"].as_str().unwrap() {
-            "paid" => "⭐",
-            _ => ":custom_emoji:",
-        });
+        let emoji =
+            expected["emoji"].as_str().unwrap_or(match expected["type"].as_str().unwrap() {
+                "paid" => "⭐",
+                _ => ":custom_emoji:",
+            });
         let recent = expected["recent"].as_array().unwrap();
         for person in recent {
             let reaction = reactions.next().unwrap_or_else(|| panic!("{what}: reaction"));
@@ -321,7 +374,11 @@ fn check_reactions(message: &Message, row: &Value, what: &str) {
         let rest = expected["count"].as_u64().unwrap() - recent.len() as u64;
         if rest > 0 {
             let reaction = reactions.next().unwrap_or_else(|| panic!("{what}: reactions"));
-            assert_eq!((reaction.emoji.as_str(), u64::from(reaction.count)), (emoji, rest), "{what}");
+            assert_eq!(
+                (reaction.emoji.as_str(), u64::from(reaction.count)),
+                (emoji, rest),
+                "{what}"
+            );
             assert_eq!(reaction.by, None, "{what}");
         }
     }
@@ -350,7 +407,9 @@ pub(super) fn check_service(message: &Message, row: &Value, what: &str) {
         other => panic!("{what}: {other:?}"),
     };
     let expected = match action {
-        Some("create_group" | "create_channel") => matches!(kind, SystemKind::Created { title: Some(_) }),
+        Some("create_group" | "create_channel") => {
+            matches!(kind, SystemKind::Created { title: Some(_) })
+        }
         Some("edit_group_title") => matches!(kind, SystemKind::Renamed { title: Some(_) }),
         Some("edit_group_photo" | "delete_group_photo") => *kind == SystemKind::PhotoChanged,
         Some("invite_members") => matches!(kind, SystemKind::Added | SystemKind::Joined),
@@ -410,8 +469,11 @@ fn check_text(text: &Text, words: &str, entities: &Value, what: &str) {
             !matches!(*kind, "hashtag" | "bot_command" | "cashtag" | "bank_card" | "unknown")
         })
         .collect();
-    let found: Vec<_> =
-        text.spans.iter().map(|span| (style(&span.style), &text.plain[span.start..span.end])).collect();
+    let found: Vec<_> = text
+        .spans
+        .iter()
+        .map(|span| (style(&span.style), &text.plain[span.start..span.end]))
+        .collect();
     assert_eq!(found.len(), expected.len(), "{what}");
     for ((styles, found), (kind, words)) in found.iter().zip(expected) {
         assert!(styles.contains(&kind), "{what}: {styles:?} {kind}");
@@ -450,9 +512,13 @@ fn check_media(body: &Body, kind: &str, row: &Value, what: &str) {
                 check_file(vcard, MediaKind::Document, state, path, what);
             }
         }
-        ("location", Body::Location(place)) => assert!(!place.live && place.label.is_none(), "{what}"),
+        ("location", Body::Location(place)) => {
+            assert!(!place.live && place.label.is_none(), "{what}")
+        }
         ("live_location", Body::Location(place)) => assert!(place.live, "{what}"),
-        ("venue", Body::Location(place)) => assert!(place.label.is_some() && place.latitude.is_some(), "{what}"),
+        ("venue", Body::Location(place)) => {
+            assert!(place.label.is_some() && place.latitude.is_some(), "{what}")
+        }
         ("poll", Body::Poll(poll)) => check_poll(poll, &row["poll"], what),
         ("todo", Body::Unknown { text }) => {
             for task in row["todo"]["answers"].as_array().unwrap() {
@@ -479,7 +545,13 @@ fn check_media(body: &Body, kind: &str, row: &Value, what: &str) {
     }
 }
 
-pub(super) fn check_file(file: &Attachment, kind: MediaKind, state: &str, path: Option<&str>, what: &str) {
+pub(super) fn check_file(
+    file: &Attachment,
+    kind: MediaKind,
+    state: &str,
+    path: Option<&str>,
+    what: &str,
+) {
     assert_eq!(file.kind, kind, "{what}");
     let expected = match state {
         "present" => AttachmentState::Present,
