@@ -10,6 +10,7 @@ mod container;
 mod olvid;
 mod opened;
 mod reader;
+mod telegram;
 mod whatsapp;
 
 pub use container::{Access, Container, ContainerError, Entry, Limits, Password};
@@ -20,4 +21,4 @@ pub use reader::{
 };
 
 /// Every reader, in the order that settles a tie.
-static READERS: &[&dyn Reader] = &[&whatsapp::Whatsapp, &olvid::Olvid];
+static READERS: &[&dyn Reader] = &[&whatsapp::Whatsapp, &telegram::Telegram, &olvid::Olvid];
