@@ -15,6 +15,7 @@ use super::error::ImportError;
 use crate::archive::{Archive, ChatSurvey, NameKind, Options, ParticipantSurvey, Record, Survey};
 use crate::convert::{Attribution, SystemLines};
 use crate::matrix::{Lookup, RoomKind};
+use crate::model::finding::FindingKind;
 use crate::model::ids::{ChatId, Network, ParticipantId, Sha256};
 use crate::model::media::AttachmentState;
 
@@ -89,6 +90,9 @@ pub struct PlanFacts {
     pub files_too_large: u64,
     /// Files that messages name and the archive does not hold.
     pub files_absent: u64,
+    /// What the reader could not read, or had to assume; how often.
+    #[serde(default)]
+    pub findings: BTreeMap<FindingKind, u64>,
 }
 
 /// How the archive is read.
@@ -320,10 +324,20 @@ pub async fn plan(
             files_bytes: chat.files.present_bytes,
             files_too_large: too_large,
             files_absent: chat.files.missing + chat.files.omitted,
+            findings: findings(&survey, &chat),
         };
         Ok::<_, ImportError>(compose(facts, &chat, archive.options(), wishes))
     });
     read.await.map_err(|error| ImportError::Task { reason: error.to_string() })?
+}
+
+/// The chat's findings and those of the whole export.
+fn findings(survey: &Survey, chat: &ChatSurvey) -> BTreeMap<FindingKind, u64> {
+    let mut counts = chat.finding_counts.clone();
+    for finding in &survey.findings {
+        *counts.entry(finding.kind).or_default() += 1;
+    }
+    counts
 }
 
 fn choose<'a>(survey: &'a Survey, wanted: Option<&ChatId>) -> Result<&'a ChatSurvey, PlanError> {
@@ -521,6 +535,7 @@ mod tests {
             files_bytes: 0,
             files_too_large: 0,
             files_absent: 0,
+            findings: BTreeMap::from([(FindingKind::NameIsNumber, 2)]),
         };
         let participants = propose_names(people);
         Plan {

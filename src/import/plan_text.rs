@@ -37,7 +37,13 @@ impl Plan {
         writeln!(out, "last = {}", quoted(&archive.last))?;
         writeln!(out, "files = {}\nfiles_bytes = {}", archive.files, archive.files_bytes)?;
         writeln!(out, "files_too_large = {}", archive.files_too_large)?;
-        writeln!(out, "files_absent = {}\n", archive.files_absent)?;
+        writeln!(out, "files_absent = {}", archive.files_absent)?;
+        writeln!(out, "\n# What could not be read, or had to be assumed, and how often (facts).")?;
+        writeln!(out, "# `passerelle archive inspect` says where.\n[archive.findings]")?;
+        for (kind, count) in &archive.findings {
+            writeln!(out, "{} = {count}", word(kind).trim_matches('"'))?;
+        }
+        writeln!(out)?;
 
         writeln!(out, "[reading]")?;
         writeln!(out, "# DECIDE: the time zone of the phone when it made the export.")?;
