@@ -665,7 +665,6 @@ fn every_finding_and_kind_has_words() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     /// Whatever a message holds: nothing panics, nothing disappears, every event is one.
     #[test]
