@@ -714,3 +714,50 @@ fn conversion_takes_microseconds() {
         println!("{:?} {:?}", started.elapsed() / 2_000, message.body.kind());
     }
 }
+
+/// Texts made to be slow: none may take more than a moment, even unoptimised.
+#[test]
+fn hostile_texts_take_linear_time() {
+    let many = |piece: &str, n: usize| piece.repeat(n / 3);
+    let texts = [
+        Text::marked(many("*a* _b_ ~c~ ", 20_000), Markup::Whatsapp),
+        Text::marked(many("*_~", 60_000), Markup::Whatsapp),
+        Text::marked(many("```a``` ", 20_000), Markup::Whatsapp),
+        Text::marked(many("` ", 90_000), Markup::Whatsapp),
+        Text::marked(many("> a\n", 40_000), Markup::Whatsapp),
+        Text::marked(many("https://a", 20_000), Markup::Whatsapp),
+        Text::marked(many(">", 190_000), Markup::Markdown),
+        Text::marked(many("- ", 90_000), Markup::Markdown),
+        Text::marked(many("**a* ", 30_000), Markup::Markdown),
+        Text::marked(many("[a](b) ", 20_000), Markup::Markdown),
+        Text::marked(many("[", 190_000), Markup::Markdown),
+        Text::marked(many("<a ", 60_000), Markup::Markdown),
+        Text::marked(many("`a``b```c", 20_000), Markup::Markdown),
+        Text::plain(many("e\u{301}", 100_000)),
+        Text::plain(many("\u{1f1eb}", 50_000)),
+        Text {
+            plain: many("abcd", 10_000),
+            spans: (0..6_000)
+                .map(|i| crate::model::text::Span {
+                    start: i,
+                    end: 13_000 - i,
+                    style: if i % 2 == 0 {
+                        crate::model::text::Style::Quote
+                    } else {
+                        crate::model::text::Style::Bold
+                    },
+                })
+                .collect(),
+            ..Text::default()
+        },
+    ];
+    for text in texts {
+        let start: String = text.plain.chars().take(12).collect();
+        let started = std::time::Instant::now();
+        let made = parts(&message(Body::Text(text)), &resolved(), &Policy::default());
+        let took = started.elapsed();
+        println!("{took:?} {start:?} {}", made.parts.len());
+        assert!(took.as_secs() < 10, "{start:?} took {took:?}");
+        made.parts.iter().for_each(|part| check(part, &Policy::default()));
+    }
+}
