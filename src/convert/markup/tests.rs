@@ -159,8 +159,14 @@ fn markdown_styles() {
 
 #[test]
 fn markdown_loses_no_words() {
-    for text in ["[👍]:]", "[a]: b", "[a]: https://example.org \"c\"", "~~~a", "``` a b\nc\n```"]
-    {
+    for text in [
+        "[👍]:]",
+        "[](a)*]*",
+        "[a]: b",
+        "[a]: https://example.org \"c\"",
+        "~~~a",
+        "``` a b\nc\n```",
+    ] {
         let shown = markdown(text).0;
         assert!(
             text.chars().filter(|c| c.is_alphanumeric() || *c == '👍').all(|c| shown.contains(c)),
