@@ -256,9 +256,8 @@ proptest! {
 
     /// A text with one style comes back as it was, if HTML can hold its blanks.
     #[test]
-    fn styled_words_come_back(words in "[a-zé<>&\"'](\n?[a-zé<>&\"' ]?[a-zé<>&\"']){0,20}", cut in 0_usize..20) {
+    fn styled_words_come_back(words in "[a-zé<>&\"'](\n?[a-zé<>&\"' ]?[a-zé<>&\"']){0,20}", cut in 1_usize..20) {
         let end = words.char_indices().nth(cut).map_or(words.len(), |(at, _)| at);
-        prop_assume!(end > 0);
         let text = Text {
             spans: vec![span(0, end, Style::Italic)],
             plain: words,

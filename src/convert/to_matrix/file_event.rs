@@ -154,14 +154,13 @@ pub(super) fn event_of(
     match shown {
         Shown::Voice => {
             // The names that clients read are those of MSC3245's first version; ruma writes the
-            // second.
-            let mut audio = Map::new();
+            // second unless told otherwise. Element X refuses the whole event when the block of
+            // details is there without a duration.
             if let Some(ms) = duration_ms {
-                audio.insert("duration".to_owned(), ms.into());
+                let waveform = facts.waveform.clone().unwrap_or_default();
+                let details = json!({ "duration": ms, "waveform": waveform });
+                content.insert("org.matrix.msc1767.audio".to_owned(), details);
             }
-            let waveform = facts.waveform.clone().unwrap_or_default();
-            audio.insert("waveform".to_owned(), waveform.into());
-            content.insert("org.matrix.msc1767.audio".to_owned(), audio.into());
             content.insert("org.matrix.msc3245.voice".to_owned(), json!({}));
         }
         Shown::Loop => {

@@ -341,6 +341,23 @@ fn a_voice_note_is_one_and_keeps_its_words() {
     assert_eq!((msgtype(&parts[1]), body(&parts[1])), ("m.text", "écoute"));
 }
 
+/// matrix-sdk, under Element X, refuses the details of a voice without a duration.
+#[test]
+fn a_voice_of_unknown_length_has_no_details() {
+    let entry_without_time = |entry: &str| {
+        upload(entry).map(|mut upload| {
+            upload.facts.duration_ms = None;
+            upload
+        })
+    };
+    let resolved = Resolved { person: &person, event: &event, upload: &entry_without_time };
+    let voice = message(media(vec![file(MediaKind::Voice, "ogg")], None));
+    let made = parts(&voice, &resolved, &Policy::default());
+    check(&made.parts[0], &Policy::default());
+    assert!(made.parts[0].content.contains_key("org.matrix.msc3245.voice"));
+    assert!(!made.parts[0].content.contains_key("org.matrix.msc1767.audio"));
+}
+
 #[test]
 fn albums_keep_their_order_and_name_what_is_not_there() {
     let mut lost = Attachment::new(MediaKind::Photo, AttachmentState::Omitted);
