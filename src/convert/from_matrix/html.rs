@@ -142,6 +142,10 @@ impl Reader<'_> {
         self.inside(node, place);
         let bare = self.text.trim_end_matches('\n').len().max(start);
         self.text.truncate(bare);
+        // What was marked up to the end of the line breaks ends before them too.
+        for span in &mut self.spans {
+            span.end = span.end.min(bare);
+        }
         if let Some(style) = style {
             self.spans.push(Span { start, end: bare, style });
         }

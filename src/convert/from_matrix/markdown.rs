@@ -15,7 +15,7 @@ pub fn markdown(text: &Text) -> String {
         }
         add(&mut marks, order, span, words);
     }
-    marks.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    marks.sort_by_key(|(at, rank, _)| (*at, *rank));
     let mut out = String::with_capacity(text.plain.len() + 16);
     let mut from = 0;
     for (at, _, mark) in marks {

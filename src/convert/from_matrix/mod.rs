@@ -37,7 +37,7 @@ pub type Known<'a> = dyn Fn(&UserId) -> Option<ParticipantId> + 'a;
 #[derive(Clone, Debug)]
 pub enum Written {
     /// A message.
-    Message(NewMessage),
+    Message(Box<NewMessage>),
     /// A message now says something else.
     Edit {
         /// The message.
@@ -224,7 +224,7 @@ fn message(
         MessageType::Location(location) => (Body::Location(place(&location)), Vec::new()),
         other => return Err(WrittenError::OtherMessage(other.msgtype().to_owned())),
     };
-    Ok(Written::Message(NewMessage { body, reply_to, thread, files, by }))
+    Ok(Written::Message(Box::new(NewMessage { body, reply_to, thread, files, by })))
 }
 
 /// The words of a message: its text, or the caption of its file.
@@ -312,13 +312,13 @@ fn sticker(content: StickerEventContent) -> Result<Written, WrittenError> {
         return Err(WrittenError::OtherMessage("m.sticker".to_owned()));
     };
     attachment.entry = Some(address.to_string());
-    Ok(Written::Message(NewMessage {
+    Ok(Written::Message(Box::new(NewMessage {
         body: Body::Sticker { attachment },
         reply_to: None,
         thread: None,
         files: vec![MediaSource::Plain(address)],
         by: Tone::Person,
-    }))
+    })))
 }
 
 /// A place from its `geo:` address (RFC 5870): two numbers, and what may follow them.
@@ -366,11 +366,11 @@ fn poll(content: &UnstablePollStartEventContent) -> Result<Written, WrittenError
         closed: None,
         total_voters: None,
     };
-    Ok(Written::Message(NewMessage {
+    Ok(Written::Message(Box::new(NewMessage {
         body: Body::Poll(poll),
         reply_to,
         thread,
         files: Vec::new(),
         by: Tone::Person,
-    }))
+    })))
 }

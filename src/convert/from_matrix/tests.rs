@@ -22,10 +22,8 @@ fn read(event_type: &str, content: Value) -> Written {
 }
 
 fn said(content: Value) -> NewMessage {
-    match read("m.room.message", content) {
-        Written::Message(message) => message,
-        other => panic!("{other:?}"),
-    }
+    let Written::Message(message) = read("m.room.message", content) else { panic!("no message") };
+    *message
 }
 
 fn html(formatted: &str) -> Text {
@@ -33,10 +31,8 @@ fn html(formatted: &str) -> Text {
         "msgtype": "m.text", "body": "x",
         "format": "org.matrix.custom.html", "formatted_body": formatted,
     });
-    match said(content).body {
-        Body::Text(text) => text,
-        other => panic!("{other:?}"),
-    }
+    let Body::Text(text) = said(content).body else { panic!("no text") };
+    text
 }
 
 fn span(start: usize, end: usize, style: Style) -> Span {
@@ -83,7 +79,7 @@ fn relations() {
         "msgtype": "m.text", "body": "> <@a:b> x\n> y\n\noui",
         "m.relates_to": { "m.in_reply_to": { "event_id": "$a" } },
     }));
-    assert_eq!(answer.reply_to.as_deref().map(|id| id.as_str()), Some("$a"));
+    assert_eq!(answer.reply_to.as_deref().map(ruma::EventId::as_str), Some("$a"));
     assert_eq!(answer.body, Body::Text(Text::plain("oui")));
     let threaded = said(json!({
         "msgtype": "m.notice", "body": "oui",
@@ -167,10 +163,8 @@ fn back(part: &Part) -> Written {
 }
 
 fn body_back(body: Body) -> Body {
-    match back(&sent(&message(body))[0]) {
-        Written::Message(message) => message.body,
-        other => panic!("{other:?}"),
-    }
+    let Written::Message(message) = back(&sent(&message(body))[0]) else { panic!("no message") };
+    message.body
 }
 
 #[test]
@@ -249,7 +243,6 @@ fn replies_and_reactions_come_back() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     /// Any HTML is read without harm, and its ranges fit its text.
     #[test]
@@ -263,9 +256,8 @@ proptest! {
 
     /// A text with one style comes back as it was, if HTML can hold its blanks.
     #[test]
-    fn styled_words_come_back(words in "[a-zé<>&\"'](\n?[a-zé<>&\"' ]?[a-zé<>&\"']){0,20}", cut in 0_usize..20) {
+    fn styled_words_come_back(words in "[a-zé<>&\"'](\n?[a-zé<>&\"' ]?[a-zé<>&\"']){0,20}", cut in 1_usize..20) {
         let end = words.char_indices().nth(cut).map_or(words.len(), |(at, _)| at);
-        prop_assume!(end > 0);
         let text = Text {
             spans: vec![span(0, end, Style::Italic)],
             plain: words,

@@ -258,7 +258,7 @@ impl Found<'_> {
                     words.trim_start().starts_with("```") || words.trim_start().starts_with("~~~");
                 let dropped = if is_fence { line.len() } else { words.len() };
                 // Definitions of links and the like: syntax to the parser, words to people.
-                let has_words = words.chars().any(char::is_alphanumeric)
+                let has_words = words.chars().any(|c| c.is_alphanumeric() || !c.is_ascii())
                     && !covered(&self.links, start)
                     && !covered(&self.fences, start);
                 if dropped > 0 && !has_words {

@@ -160,7 +160,6 @@ fn the_source_is_believed_where_bytes_are_silent() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     /// Files that are cut, or spoilt in places, cost facts and nothing else.
     #[test]

@@ -14,7 +14,7 @@ use ruma::events::poll::unstable_start::{
 
 use super::Own;
 use super::draft::{Draft, Tone, Who};
-use super::{files, words};
+use super::{file_event, words};
 use crate::convert::policy::Attribution;
 use crate::model::finding::FindingKind;
 use crate::model::message::{Author, Poll, PollOption, Vote};
@@ -32,7 +32,7 @@ pub(super) fn start(draft: &mut Draft<'_>, poll: &Poll) {
         return;
     };
     words::say_head(draft);
-    draft.push(who, draft.message.sent_at.at, START, files::object(&content));
+    draft.push(who, draft.message.sent_at.at, START, file_event::object(&content));
     if !votes_say_all(draft, poll) {
         let question = ("question", poll.question.trim().to_owned().into());
         let title = draft.text("poll-results", &[question]);
@@ -192,13 +192,13 @@ pub(super) fn votes_and_end(draft: &mut Draft<'_>, poll: &Poll, own: &Own<'_>) {
         let answers = answers.into_iter().map(answer_id).collect();
         let content = UnstablePollResponseEventContent::new(answers, poll_event.clone());
         let speaker = draft.speaker(Who::Author(by));
-        draft.push_bare(speaker, at, RESPONSE, files::object(&content));
+        draft.push_bare(speaker, at, RESPONSE, file_event::object(&content));
     }
     if poll.closed == Some(true) {
         // Not before the last vote: clients ignore votes that come after the end.
         let words = draft.text("poll-closed", &[]);
         let content = UnstablePollEndEventContent::new(words, poll_event);
         let speaker = draft.speaker(draft.author());
-        draft.push_bare(speaker, last, END, files::object(&content));
+        draft.push_bare(speaker, last, END, file_event::object(&content));
     }
 }
