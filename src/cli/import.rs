@@ -13,7 +13,7 @@ use super::client::Daemon;
 use super::{Exit, output};
 use crate::app;
 use crate::config::Config;
-use crate::import::{Plan, PlanError, Report, Wishes, plan};
+use crate::import::{ImportError, Plan, PlanError, Report, Wishes, plan};
 use crate::model::ids::ChatId;
 use crate::store::JobState;
 use crate::web::{JobView, MadeJob, NewJob};
@@ -171,7 +171,7 @@ async fn make_plan(arguments: PlanArguments, config: &Config) -> anyhow::Result<
         invite,
         max_file_bytes: config.import.max_file_bytes,
     };
-    let made = plan(archive, lookup.as_ref(), wishes).await.map_err(explain)?;
+    let made = plan(archive, lookup.as_ref(), wishes).await.map_err(|error| explain(&error))?;
     std::fs::write(&path, made.to_text())
         .with_context(|| format!("cannot write {}", path.display()))?;
     let facts = &made.archive;
@@ -212,8 +212,8 @@ fn estimate(facts: &crate::import::PlanFacts) -> String {
     }
 }
 
-fn explain(error: crate::import::ImportError) -> anyhow::Error {
-    if let crate::import::ImportError::Plan(PlanError::ChatWanted { chats }) = &error {
+fn explain(error: &ImportError) -> anyhow::Error {
+    if let ImportError::Plan(PlanError::ChatWanted { chats }) = error {
         let list: Vec<String> =
             chats.iter().map(|(id, title)| format!("\n  {id}  {title}")).collect();
         return anyhow::anyhow!("{error}:{}", list.concat());
@@ -286,7 +286,9 @@ async fn status(
             if json {
                 output::data(&serde_json::to_string_pretty(&views)?);
             } else {
-                views.iter().for_each(|view| output::data(&line(view)));
+                for view in &views {
+                    output::data(&line(view));
+                }
             }
             Ok(Exit::Done)
         }
@@ -367,10 +369,10 @@ fn long(view: &JobView) -> String {
     for (name, value) in
         [("fault", &view.fault), ("hint", &view.hint)].iter().filter(|(_, value)| !value.is_empty())
     {
-        text.push_str(&format!("\n{name}: {value}"));
+        text.extend(["\n", name, ": ", value]);
     }
     if let Some(report) = &view.report {
-        text.push_str(&format!("\nreport: {report}"));
+        text.extend(["\nreport: ", report]);
     }
     text
 }

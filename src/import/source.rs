@@ -80,6 +80,7 @@ pub(super) fn blob(archive: &Arc<Archive>, attachment: &Attachment) -> Option<Bl
     }))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over by value")]
 pub(super) fn task(error: tokio::task::JoinError) -> ImportError {
     ImportError::Task { reason: error.to_string() }
 }

@@ -257,7 +257,9 @@ fn digest_value(value: &Value, hash: &mut sha2::Sha256) {
         Value::Object(object) => digest_object(object, hash),
         Value::Array(items) => {
             hash.update(b"[");
-            items.iter().for_each(|item| digest_value(item, hash));
+            for item in items {
+                digest_value(item, hash);
+            }
             hash.update(b"]");
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {

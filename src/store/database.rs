@@ -84,7 +84,11 @@ impl Store {
                     sled::Error::Io(io) if io.to_string().contains("lock") => {
                         StoreError::InUse { path: shown.clone() }
                     }
-                    _ => error.into(),
+                    sled::Error::CollectionNotFound(_)
+                    | sled::Error::Unsupported(_)
+                    | sled::Error::ReportableBug(_)
+                    | sled::Error::Io(_)
+                    | sled::Error::Corruption { .. } => error.into(),
                 }
             })?;
         let meta = db.open_tree(trees::META)?;
