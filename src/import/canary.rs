@@ -7,7 +7,7 @@ use ruma::OwnedUserId;
 use serde_json::value::to_raw_value;
 
 use super::error::ImportError;
-use super::execute::{Settings, Witness};
+use super::settings::{Settings, Witness};
 use crate::matrix::{Outgoing, RoomWish};
 use crate::model::time::UnixMillis;
 use crate::portal::{PortalError, Portals};

@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use super::error::ImportError;
-use super::plan::{Plan, PlanError};
-use super::report::Report;
+use super::objection::PlanError;
+use super::plan::Plan;
 use crate::model::ids::Sha256;
 use crate::model::time::{Clock, UnixMillis};
 use crate::store::{JobRecord, JobState, Store, StoreError, Wanted};
@@ -196,17 +196,12 @@ impl Job {
         self.move_to(state)
     }
 
-    /// It fails because the room is not what the archive says.
+    /// It fails because the room is not what the archive says; `fault` says how.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn fail_verification(&mut self, report: &Report) -> Result<(), JobError> {
-        self.record.fault = format!(
-            "the room differs from the archive in {} place(s), and {} of {} records are accounted for",
-            report.differences.len(),
-            report.sums.disposed(),
-            report.head.archive.records
-        );
+    pub fn fail_verification(&mut self, fault: String) -> Result<(), JobError> {
+        self.record.fault = fault;
         "see `passerelle import report`; nobody was invited".clone_into(&mut self.record.hint);
         self.move_to(JobState::Failed)
     }
@@ -323,5 +318,17 @@ impl Job {
 
     fn wrong(&self, wanted: &'static str) -> JobError {
         JobError::WrongState { id: self.record.id.clone(), state: self.record.state, wanted }
+    }
+}
+
+/// A fault of our records as an import's fault.
+pub(super) fn store_error(error: JobError) -> ImportError {
+    match error {
+        JobError::Store(error) => error.into(),
+        other @ (JobError::Unknown { .. }
+        | JobError::WrongState { .. }
+        | JobError::Busy { .. }
+        | JobError::Repeated { .. }
+        | JobError::Plan(_)) => ImportError::Task { reason: other.to_string() },
     }
 }

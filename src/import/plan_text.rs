@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use super::plan::{PARTICIPANT_EXPORTER_UNKNOWN, Plan};
+use super::objection::EXPORTER_UNKNOWN;
+use super::plan::Plan;
 use crate::matrix::RoomKind;
 
 impl Plan {
@@ -49,7 +50,7 @@ impl Plan {
         writeln!(out, "# DECIDE: the time zone of the phone when it made the export.")?;
         writeln!(out, "time_zone = {}", quoted(&reading.time_zone))?;
         writeln!(out, "# DECIDE: the id of the participant who made the export,")?;
-        writeln!(out, "# or \"{PARTICIPANT_EXPORTER_UNKNOWN}\" if nobody knows.")?;
+        writeln!(out, "# or \"{EXPORTER_UNKNOWN}\" if nobody knows.")?;
         writeln!(out, "exporter = {}\n", quoted(&reading.exporter))?;
 
         writeln!(out, "[room]")?;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 
+use super::difference::Difference;
 use super::job::Job;
 use super::plan::{Approval, PlanFacts};
-use super::verify::Difference;
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{MessageId, Sha256};
 use crate::model::time::UnixMillis;

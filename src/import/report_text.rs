@@ -2,8 +2,9 @@
 
 use std::fmt::{self, Write};
 
+use super::difference::{Difference, What};
 use super::report::Report;
-use super::verify::{Difference, What};
+
 use crate::wording::{Value, Wording};
 
 impl Report {

@@ -11,9 +11,10 @@ use thiserror::Error;
 use tokio::sync::Notify;
 
 use super::error::ImportError;
-use super::execute::{Outcome, Settings, Stop, execute, store_error};
-use super::job::{Job, JobError};
+use super::execute::{Outcome, Stop, execute};
+use super::job::{Job, JobError, store_error};
 use super::report::Report;
+use super::settings::Settings;
 use super::source::{open_archive, task};
 use super::undo::undo;
 use super::verify::verify;
@@ -206,7 +207,13 @@ impl Runner {
         let report = verify(job, &archive, &self.portals, &self.settings).await?.report;
         self.keep_report(job, &report).await?;
         if !report.is_verified() {
-            return job.fail_verification(&report).map_err(store_error);
+            let fault = format!(
+                "the room differs from the archive in {} place(s), and {} of {} records are accounted for",
+                report.differences.len(),
+                report.sums.disposed(),
+                report.head.archive.records
+            );
+            return job.fail_verification(fault).map_err(store_error);
         }
         self.open_to_people(job).await?;
         job.finish().map_err(store_error)?;

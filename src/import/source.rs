@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::error::ImportError;
-use super::plan::{Objection, Plan, PlanError};
+use super::objection::{Objection, PlanError};
+use super::plan::Plan;
 use crate::archive::{Archive, ArchiveError, Flow, Limits, Record};
 use crate::model::media::Attachment;
 use crate::portal::Blob;
