@@ -15,8 +15,8 @@ use ruma::api::{
 };
 use tokio::time::Instant;
 
+use super::actor::Actor;
 use super::error::MatrixError;
-use super::intent::Actor;
 use crate::config::{MatrixSection, Secret};
 
 /// How long transient failures are waited out before they are handed up.
