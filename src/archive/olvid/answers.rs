@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
 /// How many are kept in memory.
-const KEPT: usize = 16 * 1024;
+const KEPT: usize = 2 * 1024;
 const FIELDS: usize = 6;
 const RECORD_BYTES: usize = FIELDS * 8;
 
