@@ -83,48 +83,74 @@ impl Lines {
     }
 }
 
-/// A set of numbers that mostly follow one another, kept as ranges.
+/// How many numbers a block stands for, as a power of two.
+const BLOCK_BITS: u32 = 12;
+/// From so many numbers on a block is kept as bits.
+const FEW: usize = 128;
+
+/// A set of numbers that mostly follow one another: about a bit for each.
 #[derive(Debug, Default)]
 struct Sequences {
-    /// First number to last number, both inside.
-    ranges: BTreeMap<i64, i64>,
-    /// The range that grows, first number and last; not among the others.
-    growing: Option<(i64, i64)>,
+    blocks: BTreeMap<i64, Block>,
 }
 
-impl Sequences {
-    fn contains(&self, number: i64) -> bool {
-        self.growing.is_some_and(|(first, last)| (first..=last).contains(&number))
-            || self.ranges.range(..=number).next_back().is_some_and(|(_, last)| *last >= number)
+/// The numbers of one block, by their lowest bits.
+#[derive(Debug)]
+enum Block {
+    /// In order.
+    Few(Vec<u16>),
+    Many(Box<[u64; 1 << (BLOCK_BITS - 6)]>),
+}
+
+impl Block {
+    fn contains(&self, low: u16) -> bool {
+        match self {
+            Self::Few(few) => few.binary_search(&low).is_ok(),
+            Self::Many(words) => {
+                words.get(usize::from(low >> 6)).is_some_and(|word| word >> (low & 63) & 1 == 1)
+            }
+        }
     }
 
-    fn insert(&mut self, number: i64) -> bool {
-        if self.contains(number) {
-            return false;
-        }
-        match &mut self.growing {
-            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
-            growing => {
-                if let Some((first, last)) = growing.replace((number, number)) {
-                    self.close(first, last);
+    fn insert(&mut self, low: u16) -> bool {
+        match self {
+            Self::Few(few) => match few.binary_search(&low) {
+                Ok(_) => return false,
+                Err(at) if few.len() < FEW => few.insert(at, low),
+                Err(_) => {
+                    let mut many = Self::Many(Box::new([0; 1 << (BLOCK_BITS - 6)]));
+                    for known in few.iter() {
+                        many.insert(*known);
+                    }
+                    many.insert(low);
+                    *self = many;
                 }
+            },
+            Self::Many(words) => {
+                let Some(word) = words.get_mut(usize::from(low >> 6)) else { return false };
+                let before = *word;
+                *word |= 1 << (low & 63);
+                return *word != before;
             }
         }
         true
     }
+}
 
-    /// Puts a range that grows no more among the others, which it does not overlap.
-    fn close(&mut self, mut first: i64, mut last: i64) {
-        let before = self.ranges.range(..first).next_back();
-        if let Some((start, end)) = before.map(|(start, end)| (*start, *end))
-            && end.checked_add(1) == Some(first)
-        {
-            first = start;
-        }
-        if let Some(end) = last.checked_add(1).and_then(|next| self.ranges.remove(&next)) {
-            last = end;
-        }
-        self.ranges.insert(first, last);
+impl Sequences {
+    fn parts(number: i64) -> (i64, u16) {
+        let low = number & ((1 << BLOCK_BITS) - 1);
+        (number >> BLOCK_BITS, u16::try_from(low).unwrap_or_default())
+    }
+
+    fn contains(&self, number: i64) -> bool {
+        let (high, low) = Self::parts(number);
+        self.blocks.get(&high).is_some_and(|block| block.contains(low))
+    }
+
+    fn insert(&mut self, number: i64) -> bool {
+        let (high, low) = Self::parts(number);
+        self.blocks.entry(high).or_insert_with(|| Block::Few(Vec::new())).insert(low)
     }
 }
 
@@ -135,28 +161,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_hold_what_a_set_holds() {
-        let mut ranges = Sequences::default();
+    fn blocks_hold_what_a_set_holds() {
+        let mut numbers = Sequences::default();
         let mut set = BTreeSet::new();
         let mut state = 7u32;
         for _ in 0..2000 {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let number = i64::from(state >> 23);
-            assert_eq!(ranges.insert(number), set.insert(number));
+            assert_eq!(numbers.insert(number), set.insert(number));
         }
-        assert!(ranges.insert(i64::MAX) && ranges.insert(i64::MIN) && !ranges.insert(i64::MAX));
+        assert!(numbers.insert(i64::MAX) && numbers.insert(i64::MIN) && !numbers.insert(i64::MAX));
         for number in 0..512 {
-            assert_eq!(ranges.contains(number), set.contains(&number));
+            assert_eq!(numbers.contains(number), set.contains(&number));
         }
     }
 
     #[test]
-    fn a_run_of_numbers_is_one_range() {
-        let mut ranges = Sequences::default();
-        for number in (0..1000).chain(1001..2000).chain([1000]) {
-            assert!(ranges.insert(number));
+    fn a_run_of_numbers_takes_bits() {
+        let mut numbers = Sequences::default();
+        for number in (-5000..1000).chain(1001..9000).chain([1000]) {
+            assert!(numbers.insert(number));
+            assert!(!numbers.insert(number));
         }
-        ranges.insert(5000);
-        assert_eq!(ranges.ranges.len(), 1);
+        assert!(numbers.blocks.len() <= 5);
+        assert!((-5000..9000).all(|number| numbers.contains(number)));
+        assert!(!numbers.contains(-5001) && !numbers.contains(9000));
     }
 }

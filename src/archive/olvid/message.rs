@@ -113,6 +113,9 @@ impl Conversion<'_> {
         if taken.bad_utf8 {
             notes.add(FindingKind::InvalidText, "bytes that are no text were replaced");
         }
+        if taken.doubled {
+            notes.add(FindingKind::Repaired, "a field stands twice; the last one was taken");
+        }
         let expires_at = expiration.map(|value| expiry(value, timestamp));
         if let (Some(end), Some(now)) = (expires_at, self.options.expired_before)
             && end < now

@@ -8,6 +8,7 @@
 //!
 //! Merging the exports of several members is left to the caller; ids are made for it.
 
+mod answers;
 mod encoded;
 mod export;
 mod files;

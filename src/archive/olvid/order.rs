@@ -115,6 +115,8 @@ impl Gathering {
             return Ok(Ordered::Memory { rows: self.rows.into_iter(), text: self.text });
         }
         self.write_run(lines)?;
+        // The merge needs room of its own.
+        (self.text, self.rows) = (Vec::new(), Vec::new());
         let Some(file) = self.file else { return Err(io::ErrorKind::NotFound.into()) };
         let mut by_order: Vec<usize> = (0..lines.all().len()).collect();
         by_order.sort_by_key(|number| lines.get(*number).map(super::lines::Line::order));

@@ -271,6 +271,8 @@ pub(super) struct TakenOut {
     pub(super) unreadable: Vec<&'static str>,
     /// Whether bytes that are no UTF-8 were replaced.
     pub(super) bad_utf8: bool,
+    /// Whether a field stood twice; the last one counts.
+    pub(super) doubled: bool,
 }
 
 impl<'a> RawMessage<'a> {
@@ -279,7 +281,7 @@ impl<'a> RawMessage<'a> {
         serde_json::from_slice(json)
     }
 
-    /// Reads what can be read of a message: unknown fields are taken out, then known ones that
+    /// Reads what can be read of a message that [`Self::parse`] refused: unknown fields are taken out, then known ones that
     /// do not hold what they should. `keep` gets the result.
     pub(super) fn parse_leniently<R>(
         json: &[u8],
@@ -329,6 +331,8 @@ impl<'a> RawMessage<'a> {
             }
             text = value.to_string();
         }
+        // Of a text that was refused, what went through unchanged had a field twice.
+        taken.doubled = taken == TakenOut::default();
         RawMessage::parse(text.as_bytes()).map(|raw| keep(raw, taken))
     }
 }
@@ -375,7 +379,7 @@ mod tests {
             "attachments":[{"sha256":"s","number":0,"size":1,"mimeType":"m","filename":"f"}]}"#;
         assert!(RawMessage::parse(full.as_bytes()).is_ok());
         let taken = RawMessage::parse_leniently(full.as_bytes(), |_, taken| taken).unwrap();
-        assert_eq!(taken, TakenOut::default());
+        assert_eq!(taken, TakenOut { doubled: true, ..TakenOut::default() });
     }
 
     #[test]

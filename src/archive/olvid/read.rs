@@ -2,6 +2,7 @@
 
 use std::io;
 
+use serde::Deserialize as _;
 use serde_json::Deserializer;
 
 use super::export::{Export, double, unreadable};
@@ -145,9 +146,10 @@ impl Gathered<'_> {
         let kept = match parsed {
             Ok(kept) => Some(kept),
             Err(_) => scan.value(|json| {
+                // As lenient as the message's own reading will be.
                 let text = String::from_utf8_lossy(json);
-                let key: RawKey = serde_json::from_str(&text).ok()?;
-                Some(keep(key, json))
+                let value: serde_json::Value = serde_json::from_str(&text).ok()?;
+                Some(keep(RawKey::deserialize(value).ok()?, json))
             })?,
         };
         let place = self.conversion.place(self.element);

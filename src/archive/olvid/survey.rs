@@ -5,6 +5,7 @@ use std::io;
 
 use serde_json::Deserializer;
 
+use super::answers::{Answer, Answers};
 use super::export::{Export, double, unreadable};
 use super::files::Look;
 use super::header::Discussion;
@@ -44,6 +45,7 @@ pub(super) fn survey(export: &Export<'_>, options: &Options) -> Result<Survey, A
         conversion: export.conversion(options, look),
         chats: Vec::new(),
         by_id: HashMap::new(),
+        answers: Answers::default(),
         element: 0,
         others: 0,
         ios: None,
@@ -76,6 +78,7 @@ struct Counting<'c> {
     conversion: Conversion<'c>,
     chats: Vec<Counted>,
     by_id: HashMap<ChatId, usize>,
+    answers: Answers,
     element: u64,
     /// Messages of discussions that were not asked for.
     others: u64,
@@ -91,8 +94,6 @@ struct Counted {
     lines: Lines,
     /// Messages by number of the person, zero for those who only reacted or were named.
     people: BTreeMap<usize, u64>,
-    /// Answers whose target was not met before them.
-    answers: Vec<Answer>,
     records: u64,
     messages: u64,
     by_kind: BTreeMap<&'static str, u64>,
@@ -103,15 +104,6 @@ struct Counted {
     finding_counts: BTreeMap<FindingKind, u64>,
 }
 
-/// A message that answers another.
-struct Answer {
-    line: usize,
-    sequence: i64,
-    element: u64,
-    target_line: usize,
-    target_sequence: i64,
-}
-
 impl Counted {
     fn finding(&mut self, finding: Finding) {
         let count = self.finding_counts.entry(finding.kind).or_default();
@@ -119,6 +111,21 @@ impl Counted {
         if *count <= FINDINGS_KEPT {
             self.findings.push(finding);
         }
+    }
+
+    /// Notes an answer if its target was never met.
+    fn answer(&mut self, answer: Answer, conversion: &Conversion<'_>) {
+        let line = |number: u64| usize::try_from(number).ok().and_then(|at| self.lines.get(at));
+        if line(answer.target_line).is_some_and(|line| line.holds(answer.target_sequence)) {
+            return;
+        }
+        let message = line(answer.line).map(|line| ids::message(&line.id, answer.sequence));
+        self.finding(Finding {
+            kind: FindingKind::ReplyTargetMissing,
+            place: conversion.place(answer.element),
+            message,
+            detail: String::new(),
+        });
     }
 
     fn message(&mut self, message: &Message) {
@@ -162,7 +169,6 @@ impl Counting<'_> {
             title: title.to_owned(),
             lines: Lines::default(),
             people: BTreeMap::new(),
-            answers: Vec::new(),
             records: 0,
             messages: 0,
             by_kind: BTreeMap::new(),
@@ -205,7 +211,9 @@ impl Counting<'_> {
         let Some(counted) = self.chats.get_mut(number) else { return Ok(Flow::Continue) };
         counted.people.entry(person).or_default();
         let line = counted.lines.number(&id, person, identity, thread);
-        let mut one = One { counted, conversion: &mut self.conversion, line, element: 0 };
+        let (conversion, answers) = (&mut self.conversion, &mut self.answers);
+        let mut one =
+            One { counted, conversion, answers, chat: number, line, element: 0, failure: None };
         scan.take(b'[')?;
         let mut first = true;
         while scan.another(b']', &mut first)? {
@@ -219,6 +227,16 @@ impl Counting<'_> {
     fn finish(mut self, export: &Export<'_>) -> Survey {
         let entry = &export.entry.name;
         let place = Place { entry: entry.clone(), line: None };
+        let (chats, conversion) = (&mut self.chats, &self.conversion);
+        let read_back = self.answers.for_each(|answer| {
+            let chat = usize::try_from(answer.chat).ok();
+            if let Some(chat) = chat.and_then(|number| chats.get_mut(number)) {
+                chat.answer(answer, conversion);
+            }
+        });
+        if let Err(error) = read_back {
+            self.findings.push(export.broken(&error.into()));
+        }
         let orphans = self.conversion.files.orphans();
         if orphans > 0 {
             self.findings.push(Finding {
@@ -249,19 +267,6 @@ impl Counting<'_> {
 
 impl Counted {
     fn finish(mut self, conversion: &Conversion<'_>) -> ChatSurvey {
-        for answer in std::mem::take(&mut self.answers) {
-            let target = self.lines.get(answer.target_line);
-            if target.is_some_and(|line| line.holds(answer.target_sequence)) {
-                continue;
-            }
-            let line = self.lines.get(answer.line);
-            self.finding(Finding {
-                kind: FindingKind::ReplyTargetMissing,
-                place: conversion.place(answer.element),
-                message: line.map(|line| ids::message(&line.id, answer.sequence)),
-                detail: String::new(),
-            });
-        }
         self.findings.sort_by_key(|finding| finding.place.line);
         let mut participants: Vec<ParticipantSurvey> = self
             .people
@@ -300,8 +305,12 @@ impl Counted {
 struct One<'o, 'c> {
     counted: &'o mut Counted,
     conversion: &'o mut Conversion<'c>,
+    answers: &'o mut Answers,
+    chat: usize,
     line: usize,
     element: u64,
+    /// Why an answer could not be set aside.
+    failure: Option<io::Error>,
 }
 
 impl One<'_, '_> {
@@ -319,6 +328,9 @@ impl One<'_, '_> {
                 None => Attempt::NeedsMore,
             }
         })?;
+        if let Some(error) = self.failure.take() {
+            return Err(error.into());
+        }
         if parsed.is_ok() {
             return Ok(());
         }
@@ -333,7 +345,8 @@ impl One<'_, '_> {
     }
 
     fn count(&mut self, raw: RawMessage<'_>, taken: &TakenOut) {
-        let Self { counted, conversion, line: number, element } = self;
+        let Self { counted, conversion, answers: aside, chat, line: number, element, failure } =
+            self;
         let sequence = raw.sequence_number;
         if !counted.lines.note(*number, sequence) {
             let place = conversion.place(*element);
@@ -356,9 +369,17 @@ impl One<'_, '_> {
         if let Some((target, target_sequence)) = answers
             && !counted.lines.holds(&target, target_sequence)
         {
-            let target_line = counted.lines.reserve(&target);
-            let (line, element) = (*number, *element);
-            counted.answers.push(Answer { line, sequence, element, target_line, target_sequence });
+            let answer = Answer {
+                chat: *chat as u64,
+                line: *number as u64,
+                sequence,
+                element: *element,
+                target_line: counted.lines.reserve(&target) as u64,
+                target_sequence,
+            };
+            if let Err(error) = aside.push(answer) {
+                *failure = Some(error);
+            }
         }
     }
 }
