@@ -4,7 +4,10 @@
 //! in the container before any catalogue of languages. Sentences about people are in `events`,
 //! turning this into the neutral model is in `message`.
 
-use memchr::{memchr, memrchr};
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::files::{FileIndex, display_name, kind_of_name};
 use super::phrases::{self, Phrase, is_mark};
@@ -57,8 +60,8 @@ pub(super) struct Place<'a> {
 /// What is known of the line before the body is looked at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setting {
-    /// The header stands in brackets: an iPhone wrote the file.
-    pub bracket: bool,
+    /// An iPhone wrote the file.
+    pub iphone: bool,
     /// A direction mark stands before the header.
     pub marked: bool,
 }
@@ -85,7 +88,7 @@ fn content<'a>(body: &'a str, setting: Setting, files: &FileIndex) -> Content<'a
     if let Some(phrase) = phrases::find(body) {
         return of_phrase(phrase, body, None);
     }
-    if setting.bracket {
+    if setting.iphone {
         if setting.marked || first == 0xe2 || last == b'>' || has_mark(bytes) {
             if let Some(found) = iphone_file(body, files) {
                 return found;
@@ -113,16 +116,19 @@ fn content<'a>(body: &'a str, setting: Setting, files: &FileIndex) -> Content<'a
     {
         return found;
     }
-    if body.starts_with(is_mark) && setting.bracket {
+    if body.starts_with(is_mark) && setting.iphone {
         return call(body).unwrap_or(Content::Notice(body));
     }
     Content::Words(body)
 }
 
 fn has_mark(bytes: &[u8]) -> bool {
-    memchr::memmem::find(bytes, b"\xe2\x80\x8e").is_some()
-        || memchr::memmem::find(bytes, b"\xe2\x80\x8f").is_some()
+    memchr_iter(0xe2, bytes)
+        .any(|at| matches!(bytes.get(at + 1..at + 3), Some([0x80, 0x8e | 0x8f])))
 }
+
+/// Built once: most messages are shorter than what building a search costs.
+static HTTPS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("https://"));
 
 fn once<'a>(kind: MediaKind) -> Content<'a> {
     let file = FileRef { kind, exported: None, shown: None };
@@ -356,9 +362,9 @@ fn place<'a>(body: &'a str, setting: Setting) -> Option<Place<'a>> {
     if body.len() > 1000 {
         return None;
     }
-    let at = memchr::memmem::find(body.as_bytes(), b"https://")?;
+    let at = HTTPS.find(body.as_bytes())?;
     let (before, url) = (body.get(..at)?, body.get(at..)?);
-    let app = setting.bracket && before.starts_with(is_mark);
+    let app = setting.iphone && before.starts_with(is_mark);
     if let Some(pair) = url.strip_prefix(MAP) {
         if !app && !phrases::is_location_label(before) {
             return None;
@@ -471,8 +477,8 @@ fn offset(whole: &str, part: &str) -> usize {
 mod tests {
     use super::*;
 
-    const ANDROID: Setting = Setting { bracket: false, marked: false };
-    const IPHONE: Setting = Setting { bracket: true, marked: true };
+    const ANDROID: Setting = Setting { iphone: false, marked: false };
+    const IPHONE: Setting = Setting { iphone: true, marked: true };
 
     fn read(body: &str, setting: Setting) -> (Content<'_>, bool) {
         classify(

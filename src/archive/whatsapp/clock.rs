@@ -96,6 +96,16 @@ pub(super) struct WallClock {
     repeated: Option<(Local, bool)>,
 }
 
+/// The model's moment.
+pub(super) fn sent_at(
+    local: Local,
+    at: UnixMillis,
+    zone: ZoneBasis,
+    precision: Precision,
+) -> SentAt {
+    SentAt { at, precision, zone, local: Some(local.text()) }
+}
+
 /// Within a repeated hour, a step back by more than this is the clock, not the queue.
 const STEP_BACK_S: i64 = 30 * 60;
 
@@ -123,9 +133,9 @@ impl WallClock {
         (UnixMillis((local.seconds() - offset) * 1000), basis)
     }
 
-    /// The same as the model's moment.
-    pub fn sent_at(&self, local: Local, at: UnixMillis, zone: ZoneBasis) -> SentAt {
-        SentAt { at, precision: self.precision, zone, local: Some(local.text()) }
+    /// How fine its times are.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The offset in seconds that the whole day has, if it has one.

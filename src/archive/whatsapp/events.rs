@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 
 use super::senders::ShortKeyMap;
 use crate::model::system::SystemKind;
@@ -105,9 +105,10 @@ impl EventKind {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Piece {
-    Literal(&'static str),
+    /// Fixed words, and the search for them, built once.
+    Literal(&'static str, Finder<'static>),
     Slot(Slot),
 }
 
@@ -126,6 +127,10 @@ struct Template {
     pieces: Vec<Piece>,
     open_ended: bool,
     literal_bytes: usize,
+}
+
+fn literal(text: &'static str) -> Piece {
+    Piece::Literal(text, Finder::new(text))
 }
 
 /// Templates, found by the first or last three bytes of a sentence where they are fixed.
@@ -153,14 +158,14 @@ impl Table {
             let Some(template) = Template::parse(line) else { continue };
             let index = table.templates.len();
             let beginning = match template.pieces.first() {
-                Some(Piece::Literal(text)) => text.as_bytes().first_chunk::<3>(),
+                Some(Piece::Literal(text, _)) => text.as_bytes().first_chunk::<3>(),
                 Some(Piece::Slot(_)) | None => None,
             };
             let end = match template.pieces.last() {
-                Some(Piece::Literal(text)) if !template.open_ended => {
+                Some(Piece::Literal(text, _)) if !template.open_ended => {
                     text.as_bytes().last_chunk::<3>()
                 }
-                Some(Piece::Literal(_) | Piece::Slot(_)) | None => None,
+                Some(Piece::Literal(..) | Piece::Slot(_)) | None => None,
             };
             match (beginning, end) {
                 (Some(key), _) => table.by_beginning.entry(*key).or_default().push(index),
@@ -190,7 +195,7 @@ impl Template {
         while let Some((before, after)) = rest.split_once('{') {
             let (slot, after) = after.split_once('}')?;
             if !before.is_empty() {
-                pieces.push(Piece::Literal(before));
+                pieces.push(literal(before));
             }
             pieces.push(Piece::Slot(match slot {
                 "actor" => Slot::Actor,
@@ -201,12 +206,12 @@ impl Template {
             rest = after;
         }
         if !rest.is_empty() {
-            pieces.push(Piece::Literal(rest));
+            pieces.push(literal(rest));
         }
         let literal_bytes = pieces
             .iter()
             .map(|piece| match piece {
-                Piece::Literal(text) => text.len(),
+                Piece::Literal(text, _) => text.len(),
                 Piece::Slot(_) => 0,
             })
             .sum();
@@ -219,22 +224,22 @@ impl Template {
         let mut at = 0;
         let mut open: Option<Slot> = None;
         for (index, piece) in self.pieces.iter().enumerate() {
-            match *piece {
-                Piece::Slot(slot) => open = Some(slot),
-                Piece::Literal(literal) => {
+            match piece {
+                Piece::Slot(slot) => open = Some(*slot),
+                Piece::Literal(literal, finder) => {
                     let Some(rest) = text.get(at..) else { return false };
                     let last = index + 1 == self.pieces.len() && !self.open_ended;
                     let Some(slot) = open.take() else {
-                        if !rest.starts_with(literal) || (last && rest.len() != literal.len()) {
+                        if !rest.starts_with(*literal) || (last && rest.len() != literal.len()) {
                             return false;
                         }
                         at += literal.len();
                         continue;
                     };
                     let found = if last {
-                        rest.strip_suffix(literal).map(str::len)
+                        rest.strip_suffix(*literal).map(str::len)
                     } else {
-                        memmem::find(rest.as_bytes(), literal.as_bytes())
+                        finder.find(rest.as_bytes())
                     };
                     let Some(length) = found.filter(|length| *length > 0) else { return false };
                     slots.push((slot, at, at + length));
@@ -366,7 +371,7 @@ mod tests {
             let mut text = String::new();
             for piece in &template.pieces {
                 match piece {
-                    Piece::Literal(literal) => text.push_str(literal),
+                    Piece::Literal(literal, _) => text.push_str(literal),
                     Piece::Slot(_) => text.push_str("Zoé 7"),
                 }
             }

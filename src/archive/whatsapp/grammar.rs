@@ -62,6 +62,8 @@ pub(super) enum HalfWord {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Piece {
+    /// A literal of one byte, as most are.
+    Byte(u8),
     Literal(Vec<u8>),
     Number(Slot),
     Half,
@@ -147,7 +149,17 @@ impl Shape {
         let mut half = None;
         for piece in &self.pieces {
             match piece {
-                Piece::Literal(bytes) => rest = rest.strip_prefix(bytes.as_slice())?,
+                Piece::Byte(byte) => match rest.split_first() {
+                    Some((first, after)) if first == byte => rest = after,
+                    Some(_) | None => return None,
+                },
+                // Shorter than what a call to compare memory is worth.
+                Piece::Literal(bytes) => {
+                    if rest.len() < bytes.len() || rest.iter().zip(bytes).any(|(a, b)| a != b) {
+                        return None;
+                    }
+                    rest = rest.get(bytes.len()..)?;
+                }
                 Piece::Half => {
                     let (found, length) = read_half(rest)?;
                     half = Some(found);
@@ -176,6 +188,12 @@ impl Shape {
             }
         }
         finish(stamp, half).map(|stamp| (stamp, line.len() - rest.len()))
+    }
+
+    /// Whether an iPhone wrote it: in brackets, or before 2018 without them; Android never shows
+    /// seconds.
+    pub fn is_iphone(&self) -> bool {
+        self.bracket || self.seconds
     }
 
     /// Whether the separators of the date are dots with spaces, as in Korean and Hungarian.
@@ -527,8 +545,10 @@ impl<'a> Learner<'a> {
 
     fn literal(&mut self, start: usize) -> Option<()> {
         let text = self.text.get(start..self.at)?;
-        if !text.is_empty() {
-            self.pieces.push(Piece::Literal(text.as_bytes().to_vec()));
+        match text.as_bytes() {
+            [] => {}
+            [byte] => self.pieces.push(Piece::Byte(*byte)),
+            bytes => self.pieces.push(Piece::Literal(bytes.to_vec())),
         }
         Some(())
     }

@@ -60,6 +60,28 @@ impl DateOrder {
     }
 }
 
+/// The wall-clock seconds of a header under each order; `None` where there is no such day, or
+/// the shape rules the order out.
+pub(super) type Times = [Option<i64>; 3];
+
+/// Reads a header in every order that its shape allows.
+#[inline]
+pub(super) fn times(stamp: &Stamp, shape: &Shape) -> Times {
+    let mut times = [None; 3];
+    let allowed = match shape.four_digits {
+        [true, ..] => [false, false, true],
+        [_, _, true] => [true, true, false],
+        _ => [true; 3],
+    };
+    for ((time, order), allowed) in times.iter_mut().zip(DateOrder::ALL).zip(allowed) {
+        if allowed {
+            let local = order.local(stamp, shape.era);
+            *time = local.exists().then(|| local.seconds());
+        }
+    }
+    times
+}
+
 /// What speaks for and against each order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Evidence {
@@ -88,19 +110,18 @@ const JITTER_S: i64 = 10 * 60;
 impl Evidence {
     /// Takes the header of one record into account.
     #[inline]
-    pub fn see(&mut self, stamp: &Stamp, era: Era) {
+    pub fn see(&mut self, stamp: &Stamp, times: &Times) {
         self.dates += 1;
         self.differing += u64::from(stamp.date[0] != stamp.date[1]);
-        for (reading, order) in self.readings.iter_mut().zip(DateOrder::ALL) {
-            let local = order.local(stamp, era);
-            if local.exists() {
-                let now = local.seconds();
-                if reading.last_s.is_some_and(|last| now < last - JITTER_S) {
-                    reading.backward += 1;
+        for (reading, time) in self.readings.iter_mut().zip(times) {
+            match *time {
+                Some(now) => {
+                    if reading.last_s.is_some_and(|last| now < last - JITTER_S) {
+                        reading.backward += 1;
+                    }
+                    reading.last_s = Some(now);
                 }
-                reading.last_s = Some(now);
-            } else {
-                reading.impossible += 1;
+                None => reading.impossible += 1,
             }
         }
     }
@@ -253,7 +274,7 @@ mod tests {
         let mut last = None;
         for line in lines {
             let (shape, stamp, at) = Shape::learn(line.as_bytes()).expect(line);
-            evidence.see(&stamp, shape.era);
+            evidence.see(&stamp, &times(&stamp, &shape));
             evidence.see_file(&stamp, shape.era, &line.as_bytes()[at..]);
             last = Some(shape);
         }

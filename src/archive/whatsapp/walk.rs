@@ -10,7 +10,7 @@ use super::clock::{Local, WallClock};
 use super::events::{self, Event};
 use super::files::FileIndex;
 use super::framing::{Framer, MAX_RECORD_BYTES};
-use super::grammar::Stamp;
+use super::grammar::{Shape, Stamp};
 use super::learn::{InPlace, Learned};
 use super::order::DateOrder;
 use super::phrases::{self, is_mark};
@@ -44,6 +44,7 @@ pub(super) struct Item<'a> {
     pub local: Local,
     pub at: UnixMillis,
     pub zone: ZoneBasis,
+    pub precision: Precision,
     pub sender: Sender<'a>,
     pub meaning: Meaning<'a>,
     pub edited: bool,
@@ -183,6 +184,7 @@ pub(super) fn walk(
         else {
             continue;
         };
+        let precision = clock.precision();
         let (at, zone) = clock.instant(local);
         match zone {
             ZoneBasis::AssumedAmbiguous => ClockTally::count(&mut tally.repeated, frame.line),
@@ -190,7 +192,7 @@ pub(super) fn walk(
             ZoneBasis::Assumed | ZoneBasis::Stated => {}
         }
         let setting = Setting {
-            bracket: learned.rules.shapes.get(header.shape).is_some_and(|shape| shape.bracket),
+            iphone: learned.rules.shapes.get(header.shape).is_some_and(Shape::is_iphone),
             marked: header.marked,
         };
         let (writer, bytes) = learned.people.split(frame.body);
@@ -228,7 +230,7 @@ pub(super) fn walk(
             Meaning::Line { .. } if sender_is_actor(&meaning) => sender,
             Meaning::Line { .. } => Sender::App,
         };
-        let item = Item { line: frame.line, local, at, zone, sender, meaning, edited };
+        let item = Item { line: frame.line, local, at, zone, precision, sender, meaning, edited };
         if visit(Step::Item(item)).is_break() {
             return Ok(());
         }

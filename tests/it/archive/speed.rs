@@ -11,8 +11,7 @@ fn speed_of_survey_and_reading() {
     let Some(path) = std::env::var_os("PASSERELLE_EXPORT") else { return };
     for _ in 0..3 {
         let start = Instant::now();
-        let archive =
-            Archive::open(path.as_ref(), Limits::default(), Options::default()).unwrap();
+        let archive = Archive::open(path.as_ref(), Limits::default(), Options::default()).unwrap();
         let survey = archive.survey().unwrap();
         let surveyed = start.elapsed();
         let start = Instant::now();
