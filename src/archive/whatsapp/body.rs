@@ -89,10 +89,9 @@ fn content<'a>(body: &'a str, setting: Setting, files: &FileIndex) -> Content<'a
         return of_phrase(phrase, body, None);
     }
     if setting.iphone {
-        if setting.marked || first == 0xe2 || last == b'>' || has_mark(bytes) {
-            if let Some(found) = iphone_file(body, files) {
-                return found;
-            }
+        let maybe = setting.marked || first == 0xe2 || last == b'>' || has_mark(bytes);
+        if maybe && let Some(found) = iphone_file(body, files) {
+            return found;
         }
     } else {
         if body == "null" {
@@ -312,7 +311,7 @@ fn attached<'a>(name: &'a str, before: &'a str) -> Content<'a> {
     // A document's own name, with its pages, is no caption; what stands before it is.
     let own = before.rfind(" \u{2022} ").and_then(|at| before.get(..at)).unwrap_or(before);
     let caption = match own.strip_suffix(shown) {
-        Some(rest) if rest.is_empty() => None,
+        Some("") => None,
         Some(rest) if rest.ends_with([' ', '\n']) => rest.get(..rest.len() - 1),
         Some(_) | None => (!before.is_empty()).then_some(before),
     };
@@ -356,7 +355,7 @@ fn file_inside<'a>(inner: &'a str, files: &FileIndex) -> Option<(&'a str, bool)>
 }
 
 /// A place: `location: https://maps.google.com/?q=LAT,LON`, or a name and a page of Foursquare.
-fn place<'a>(body: &'a str, setting: Setting) -> Option<Place<'a>> {
+fn place(body: &str, setting: Setting) -> Option<Place<'_>> {
     const MAP: &str = "https://maps.google.com/?q=";
     const VENUE: &str = "https://foursquare.com/v/";
     if body.len() > 1000 {

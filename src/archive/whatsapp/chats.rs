@@ -144,10 +144,9 @@ pub(super) fn recognise(container: &Container) -> Confidence {
         .map(|entry| {
             let named = is_iphone_name(entry) || title_of_stem(stem(entry.file_name())).is_some();
             match (named, look(container, entry).headers) {
-                (true, 0) => Confidence::Possible,
-                (true, _) => Confidence::Certain,
                 (false, 0) => Confidence::No,
-                (false, 1) => Confidence::Possible,
+                (true, 0) | (false, 1) => Confidence::Possible,
+                (true, _) => Confidence::Certain,
                 (false, _) => Confidence::Likely,
             }
         })

@@ -108,7 +108,7 @@ impl EventKind {
 #[derive(Debug)]
 enum Piece {
     /// Fixed words, and the search for them, built once.
-    Literal(&'static str, Finder<'static>),
+    Literal(&'static str, Box<Finder<'static>>),
     Slot(Slot),
 }
 
@@ -130,7 +130,7 @@ struct Template {
 }
 
 fn literal(text: &'static str) -> Piece {
-    Piece::Literal(text, Finder::new(text))
+    Piece::Literal(text, Box::new(Finder::new(text)))
 }
 
 /// Templates, found by the first or last three bytes of a sentence where they are fixed.

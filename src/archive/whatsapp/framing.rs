@@ -254,9 +254,9 @@ mod tests {
             .or_else(|| Shape::learn(b"12/03/2026 10:02 - X: y"))
             .unwrap();
         let rules = Rules { shapes: vec![shape], framed };
-        let mut framer = Framer::new(text, &rules);
+        let mut records = Framer::new(text, &rules);
         let mut found = Vec::new();
-        while let Some(frame) = framer.next(|_, _, _| true) {
+        while let Some(frame) = records.next(|_, _, _| true) {
             let body = String::from_utf8_lossy(frame.body).into_owned();
             found.push((frame.header.is_some(), body, frame.line));
         }

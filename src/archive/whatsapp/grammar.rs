@@ -77,6 +77,19 @@ enum Slot {
     Second,
 }
 
+impl Slot {
+    /// Its place among the values of a header, below 8.
+    #[inline]
+    fn index(self) -> usize {
+        match self {
+            Self::Date(index) => index & 3,
+            Self::Hour => 3,
+            Self::Minute => 4,
+            Self::Second => 5,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Half {
     Morning,
@@ -141,53 +154,61 @@ impl Shape {
     /// Reads the header of a line of this shape: its numbers and where the body begins.
     #[inline]
     pub fn read(&self, line: &[u8]) -> Option<(Stamp, usize)> {
-        let mut rest = line;
+        let mut at = 0;
         if matches!(line.first(), Some(0xe2 | 0xef)) {
-            rest = line.get(marks_len(line)..)?;
+            at = marks_len(line);
         }
-        let mut stamp = Stamp { date: [0; 3], hour: 0, minute: 0, second: 0 };
+        // Date, hour, minute, second; two more, so that a slot needs no check.
+        let mut values = [0_u16; 8];
         let mut half = None;
         for piece in &self.pieces {
             match piece {
-                Piece::Byte(byte) => match rest.split_first() {
-                    Some((first, after)) if first == byte => rest = after,
-                    Some(_) | None => return None,
-                },
+                Piece::Byte(byte) => {
+                    if line.get(at) != Some(byte) {
+                        return None;
+                    }
+                    at += 1;
+                }
+                Piece::Number(slot) => {
+                    let (value, digits, end) = if self.zero == '0' {
+                        ascii_number(line, at)?
+                    } else {
+                        let (value, digits, length) = number(line.get(at..)?, self.zero)?;
+                        (value, digits, at + length)
+                    };
+                    if let Slot::Date(index) = slot {
+                        let four = self.four_digits.get(*index) == Some(&true);
+                        if digits == 3 || (digits == 4) != four {
+                            return None;
+                        }
+                    }
+                    values[slot.index()] = value;
+                    at = end;
+                }
                 // Shorter than what a call to compare memory is worth.
                 Piece::Literal(bytes) => {
+                    let rest = line.get(at..)?;
                     if rest.len() < bytes.len() || rest.iter().zip(bytes).any(|(a, b)| a != b) {
                         return None;
                     }
-                    rest = rest.get(bytes.len()..)?;
+                    at += bytes.len();
                 }
                 Piece::Half => {
-                    let (found, length) = read_half(rest)?;
+                    let (found, length) = read_half(line.get(at..)?)?;
                     half = Some(found);
-                    rest = rest.get(length..)?;
-                }
-                Piece::Number(slot) => {
-                    let (value, digits, length) = if self.zero == '0' {
-                        ascii_number(rest)
-                    } else {
-                        number(rest, self.zero)
-                    }?;
-                    rest = rest.get(length..)?;
-                    let small = u8::try_from(value).unwrap_or(u8::MAX);
-                    match *slot {
-                        Slot::Date(index) => {
-                            if (digits == 4) != *self.four_digits.get(index)? || digits == 3 {
-                                return None;
-                            }
-                            *stamp.date.get_mut(index)? = value;
-                        }
-                        Slot::Hour => stamp.hour = small,
-                        Slot::Minute => stamp.minute = small,
-                        Slot::Second => stamp.second = small,
-                    }
+                    at += length;
                 }
             }
         }
-        finish(stamp, half).map(|stamp| (stamp, line.len() - rest.len()))
+        let small = |value: u16| u8::try_from(value).unwrap_or(u8::MAX);
+        let [year, month, day, hour, minute, second, ..] = values;
+        let stamp = Stamp {
+            date: [year, month, day],
+            hour: small(hour),
+            minute: small(minute),
+            second: small(second),
+        };
+        finish(stamp, half).map(|stamp| (stamp, at))
     }
 
     /// Whether an iPhone wrote it: in brackets, or before 2018 without them; Android never shows
@@ -224,33 +245,33 @@ pub(super) fn marks_len(bytes: &[u8]) -> usize {
 #[inline]
 fn finish(mut stamp: Stamp, half: Option<Half>) -> Option<Stamp> {
     stamp.hour = match half {
-        None => stamp.hour,
-        // Hour 0 with a half does occur (`00:08 a. m.`), and so do 24-hour values with one.
-        Some(Half::Morning) if stamp.hour == 12 => 0,
+        Some(Half::Morning | Half::Night) if stamp.hour == 12 => 0,
         Some(Half::Afternoon) if stamp.hour < 12 => stamp.hour + 12,
         Some(Half::Noon) if stamp.hour < 6 => stamp.hour + 12,
-        Some(Half::Night) if stamp.hour == 12 => 0,
         Some(Half::Night) if (6..12).contains(&stamp.hour) => stamp.hour + 12,
-        Some(Half::Morning | Half::Afternoon | Half::Noon | Half::Night) => stamp.hour,
+        // Hour 0 with a half does occur (`00:08 a. m.`), and so do 24-hour values with one.
+        None | Some(Half::Morning | Half::Afternoon | Half::Noon | Half::Night) => stamp.hour,
     };
     (stamp.hour < 24 && stamp.minute < 60 && stamp.second <= 60).then_some(stamp)
 }
 
-/// Value, number of digits and length in bytes.
+/// Value, number of digits, and where the number ends.
 #[inline]
-fn ascii_number(bytes: &[u8]) -> Option<(u16, usize, usize)> {
-    let mut value = 0_u16;
-    let mut digits = 0;
-    while let Some(byte @ b'0'..=b'9') = bytes.get(digits) {
-        if digits == 4 {
+fn ascii_number(line: &[u8], from: usize) -> Option<(u16, usize, usize)> {
+    let digit = |at: usize| line.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|d| *d < 10);
+    let mut value = u16::from(digit(from)?);
+    let mut at = from + 1;
+    while let Some(next) = digit(at) {
+        if at == from + 4 {
             return None;
         }
-        value = value * 10 + u16::from(byte - b'0');
-        digits += 1;
+        value = value * 10 + u16::from(next);
+        at += 1;
     }
-    (digits > 0).then_some((value, digits, digits))
+    Some((value, at - from, at))
 }
 
+/// Value, number of digits and length in bytes.
 fn number(bytes: &[u8], zero: char) -> Option<(u16, usize, usize)> {
     let (mut value, mut digits, mut length) = (0_u16, 0, 0);
     while let Some(c) = first_char(bytes.get(length..)?) {
@@ -317,7 +338,7 @@ fn after_letter(rest: &[u8]) -> Option<usize> {
         length += 1;
         length += spaces_len(rest.get(length..)?);
     }
-    if rest.get(length)?.to_ascii_lowercase() != b'm' {
+    if !rest.get(length)?.eq_ignore_ascii_case(&b'm') {
         return None;
     }
     length += 1;

@@ -116,7 +116,7 @@ pub(super) struct MessageIds {
 
 /// How many messages lie between two equals of one minute at the most. Exports are sorted but
 /// for late arrivals.
-const WINDOW: usize = 1 << 16;
+const WINDOW: usize = 1 << 13;
 
 impl MessageIds {
     /// The id of the next message.
@@ -162,7 +162,8 @@ impl MessageIds {
     /// How many equals came before.
     fn ordinal(&mut self, key: [u8; 16]) -> u32 {
         if self.recent.len() >= WINDOW {
-            self.older = std::mem::take(&mut self.recent);
+            std::mem::swap(&mut self.recent, &mut self.older);
+            self.recent.clear();
         }
         let before = self.older.get(&key).copied().unwrap_or(0);
         let count = self.recent.entry(key).or_insert(before);

@@ -7,9 +7,10 @@ use std::io::Read;
 
 use memchr::{memchr_iter, memmem};
 
+use super::clock::Local;
 use super::framing::{Framer, Rules};
-use super::grammar::Shape;
-use super::order::{DateOrder, Evidence, Times, times};
+use super::grammar::{Shape, Stamp};
+use super::order::{Calendar, DateOrder, Evidence, Times};
 use super::senders::{Census, People};
 use crate::archive::container::{Container, ContainerError, Entry};
 
@@ -26,6 +27,15 @@ pub(super) struct Learned {
     pub people: People,
     /// Whether every line break was made CR LF, by an editor or a transport.
     pub crlf_everywhere: bool,
+}
+
+impl Learned {
+    /// The wall-clock time of a header; it may not exist.
+    #[inline]
+    pub fn local(&self, shape: usize, stamp: &Stamp) -> Option<Local> {
+        let era = self.rules.shapes.get(shape)?.era;
+        Some(self.orders.get(shape)?.local(stamp, era))
+    }
 }
 
 /// How much of the file settles the form of its headers.
@@ -112,6 +122,7 @@ impl Pass {
             others: Vec::new(),
         };
         let mut places = [InPlace::default(); 3];
+        let mut calendars: Vec<_> = rules.shapes.iter().map(|_| Calendar::new()).collect();
         let mut framer = Framer::new(input, rules);
         while let Some(frame) = framer.next(|_, _, _| true) {
             let body = frame.body;
@@ -126,7 +137,8 @@ impl Pass {
                 else {
                     continue;
                 };
-                let times = times(&header.stamp, shape);
+                let Some(calendar) = calendars.get_mut(header.shape) else { continue };
+                let times = calendar.times(&header.stamp, shape);
                 evidence.see(&header.stamp, &times);
                 if (header.marked || body.ends_with(b">") || body.ends_with(b")"))
                     && evidence.wants_files()

@@ -43,11 +43,10 @@ impl DateOrder {
         let year = match era {
             Era::Common if year < 100 => year + 2000,
             Era::Common if year >= 2400 => year - 543,
-            Era::Common => year,
             Era::Buddhist if year < 100 => year + 2500 - 543,
             Era::Buddhist => year.saturating_sub(543),
             Era::Reign(before) if year < 100 => before + year,
-            Era::Reign(_) => year,
+            Era::Common | Era::Reign(_) => year,
         };
         Local {
             year: i16::try_from(year).unwrap_or(i16::MAX),
@@ -64,9 +63,35 @@ impl DateOrder {
 /// the shape rules the order out.
 pub(super) type Times = [Option<i64>; 3];
 
-/// Reads a header in every order that its shape allows.
-#[inline]
-pub(super) fn times(stamp: &Stamp, shape: &Shape) -> Times {
+/// Reads headers in every order that their shape allows. Neighbours share their day, so the
+/// last one is remembered.
+#[derive(Debug)]
+pub(super) struct Calendar {
+    date: [u16; 3],
+    midnights: Times,
+}
+
+impl Calendar {
+    /// A calendar for headers of one shape.
+    pub fn new() -> Self {
+        Self { date: [u16::MAX; 3], midnights: [None; 3] }
+    }
+
+    /// The wall-clock seconds of a header under each order.
+    #[inline]
+    pub fn times(&mut self, stamp: &Stamp, shape: &Shape) -> Times {
+        if stamp.date != self.date {
+            self.date = stamp.date;
+            let midnight = Stamp { hour: 0, minute: 0, second: 0, ..*stamp };
+            self.midnights = times(&midnight, shape);
+        }
+        let of_day =
+            i64::from(stamp.hour) * 3600 + i64::from(stamp.minute) * 60 + i64::from(stamp.second);
+        self.midnights.map(|midnight| midnight.map(|midnight| midnight + of_day))
+    }
+}
+
+fn times(stamp: &Stamp, shape: &Shape) -> Times {
     let mut times = [None; 3];
     let allowed = match shape.four_digits {
         [true, ..] => [false, false, true],
@@ -135,9 +160,10 @@ impl Evidence {
             let local = order.local(stamp, era);
             let same_day =
                 (local.year, local.month, local.day) == (named.year, named.month, named.day);
-            match named.time {
-                Some(_) => reading.exact_files += u64::from(same_day),
-                None => reading.same_day_files += u64::from(same_day),
+            if named.has_time {
+                reading.exact_files += u64::from(same_day);
+            } else {
+                reading.same_day_files += u64::from(same_day);
             }
         }
     }
@@ -225,7 +251,7 @@ struct DatedName {
     year: i16,
     month: u8,
     day: u8,
-    time: Option<()>,
+    has_time: bool,
 }
 
 /// Finds a date in the name of a file: `-2022-03-27-21-41-55.` anywhere, or three letters and
@@ -237,12 +263,12 @@ fn dated_name(body: &[u8]) -> Option<DatedName> {
                 .then(|| value.wrapping_mul(10).wrapping_add(u16::from(byte - b'0')))
         })
     };
-    let name = |year, month, day, time| {
+    let name = |year, month, day, has_time| {
         Some(DatedName {
             year: i16::try_from(year?).ok()?,
             month: u8::try_from(month?).ok()?,
             day: u8::try_from(day?).ok()?,
-            time,
+            has_time,
         })
     };
     let window = body.len().min(512);
@@ -255,11 +281,11 @@ fn dated_name(body: &[u8]) -> Option<DatedName> {
             && body.get(at + 19) == Some(&b'.')
             && digits(at, 4).is_some_and(|year| (2009..2100).contains(&year))
         {
-            return name(digits(at, 4), digits(at + 5, 2), digits(at + 8, 2), Some(()));
+            return name(digits(at, 4), digits(at + 5, 2), digits(at + 8, 2), true);
         }
         // 20220323-WA0002
         if body.get(at + 8..at + 11) == Some(b"-WA") {
-            return name(digits(at, 4), digits(at + 4, 2), digits(at + 6, 2), None);
+            return name(digits(at, 4), digits(at + 4, 2), digits(at + 6, 2), false);
         }
     }
     None

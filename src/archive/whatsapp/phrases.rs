@@ -123,8 +123,18 @@ pub(super) fn find(text: &str) -> Option<Phrase> {
     if text.len() > MAX_PHRASE_BYTES + 8 {
         return None;
     }
-    let bare = bare(text);
     let table = &*TABLE;
+    // Most texts are ordinary words, and are seen to be no phrase by beginning and length.
+    let (Some(first), Some(last)) = (text.as_bytes().first(), text.as_bytes().last()) else {
+        return None;
+    };
+    if first.is_ascii() && last.is_ascii() && !matches!(last, b'.' | b'>') {
+        let lengths = table.lengths.get(usize::from(*first)).copied().unwrap_or(0);
+        if lengths >> (text.len() % 64) & 1 == 0 {
+            return None;
+        }
+    }
+    let bare = bare(text);
     let known = |text: &str| {
         let lengths = table.lengths.get(first_byte(text)).copied().unwrap_or(0);
         (lengths >> (text.len() % 64) & 1 == 1).then(|| table.phrases.get(text).copied())?

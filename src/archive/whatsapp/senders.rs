@@ -98,15 +98,17 @@ struct Segment {
 pub(super) fn split_colon(line: &[u8]) -> Option<(&[u8], &[u8])> {
     // Names are short: a loop is done before a search has begun.
     for (at, byte) in line.iter().take(320).enumerate() {
-        match byte {
-            b'\n' => return None,
-            b':' if at > 0 => match line.get(at + 1) {
-                Some(b' ') => return Some((line.get(..at)?, line.get(at + 2..)?)),
-                // `Name:` with nothing after it is an empty message.
-                None => return Some((line.get(..at)?, line.get(at + 1..)?)),
-                Some(_) => {}
-            },
-            _ => {}
+        if *byte == b'\n' {
+            return None;
+        }
+        if *byte != b':' || at == 0 {
+            continue;
+        }
+        match line.get(at + 1) {
+            Some(b' ') => return Some((line.get(..at)?, line.get(at + 2..)?)),
+            // `Name:` with nothing after it is an empty message.
+            None => return Some((line.get(..at)?, line.get(at + 1..)?)),
+            Some(_) => {}
         }
     }
     None
@@ -130,16 +132,15 @@ impl Census {
             return;
         }
         let Some((prefix, body)) = split_colon(line) else { return };
-        let index = match self.index.get(prefix) {
-            Some(index) => *index,
-            None => {
-                if self.entries.len() >= MAX_PREFIXES {
-                    return;
-                }
-                self.index.insert(prefix.into(), self.entries.len());
-                self.entries.push(Entry { prefix: prefix.into(), ..Entry::default() });
-                self.entries.len() - 1
+        let index = if let Some(index) = self.index.get(prefix) {
+            *index
+        } else {
+            if self.entries.len() >= MAX_PREFIXES {
+                return;
             }
+            self.index.insert(prefix.into(), self.entries.len());
+            self.entries.push(Entry { prefix: prefix.into(), ..Entry::default() });
+            self.entries.len() - 1
         };
         let Some(entry) = self.entries.get_mut(index) else { return };
         entry.orderly |= orderly;
