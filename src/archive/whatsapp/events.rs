@@ -127,6 +127,37 @@ struct Template {
     pieces: Vec<Piece>,
     open_ended: bool,
     literal_bytes: usize,
+    /// Pairs of bytes that its words hold, for [`Pairs`].
+    pairs: Vec<u16>,
+}
+
+/// Which pairs of bytes a sentence holds: a template whose pairs are not all there cannot fit.
+struct Pairs([u64; 64]);
+
+impl Pairs {
+    fn of(text: &str) -> Self {
+        let mut pairs = Self([0; 64]);
+        for pair in pairs_of(text.as_bytes()) {
+            if let Some(word) = pairs.0.get_mut(usize::from(pair >> 6)) {
+                *word |= 1 << (pair & 63);
+            }
+        }
+        pairs
+    }
+
+    fn hold(&self, wanted: &[u16]) -> bool {
+        wanted.iter().all(|pair| {
+            self.0.get(usize::from(pair >> 6)).is_some_and(|word| word >> (pair & 63) & 1 == 1)
+        })
+    }
+}
+
+/// Pairs of bytes, each as a number below 4096.
+fn pairs_of(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
+    bytes.windows(2).filter_map(|pair| match *pair {
+        [a, b] => Some((u16::from(a) * 31 + u16::from(b)) & 4095),
+        _ => None,
+    })
 }
 
 fn literal(text: &'static str) -> Piece {
@@ -208,6 +239,13 @@ impl Template {
         if !rest.is_empty() {
             pieces.push(literal(rest));
         }
+        let pairs = pieces
+            .iter()
+            .flat_map(|piece| match piece {
+                Piece::Literal(text, _) => pairs_of(text.as_bytes()).take(6).collect(),
+                Piece::Slot(_) => Vec::new(),
+            })
+            .collect();
         let literal_bytes = pieces
             .iter()
             .map(|piece| match piece {
@@ -215,7 +253,7 @@ impl Template {
                 Piece::Slot(_) => 0,
             })
             .sum();
-        Some(Self { language, kind, exporter, pieces, open_ended, literal_bytes })
+        Some(Self { language, kind, exporter, pieces, open_ended, literal_bytes, pairs })
     }
 
     /// The slots of a sentence that fits, as ranges of its bytes.
@@ -346,13 +384,14 @@ fn best(text: &str) -> Option<(&'static Template, Slots)> {
     let list = |found: Option<&'static Vec<usize>>| found.map_or(none, Vec::as_slice);
     let beginning = list(bytes.first_chunk::<3>().and_then(|key| table.by_beginning.get(key)));
     let end = list(bytes.last_chunk::<3>().and_then(|key| table.by_end.get(key)));
+    let pairs = Pairs::of(text);
     let mut slots = Vec::new();
     let mut winner: Option<(&'static Template, Slots)> = None;
     for index in beginning.iter().chain(end).chain(&table.others) {
         let Some(template) = table.templates.get(*index) else { continue };
         let better =
             winner.as_ref().is_none_or(|(best, _)| template.literal_bytes > best.literal_bytes);
-        if better && template.fit(text, &mut slots) {
+        if better && pairs.hold(&template.pairs) && template.fit(text, &mut slots) {
             winner = Some((template, slots.clone()));
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! The prefix is whatever the phone's region settings make of a date, so nothing here is tied
 //! to a language. [`Shape::learn`] takes one line apart, slowly and in every known form;
-//! [`Shape::read`] then recognises further lines of that one form, fast. Which of the three
+//! [`Shape::read_like`] then recognises further lines of that one form, fast. Which of the three
 //! numbers of a date is the day is not decided here but in `order`.
 
 /// The numbers of a header, in the order in which they are written.
@@ -22,6 +22,8 @@ pub(super) struct Stamp {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Shape {
     pieces: Vec<Piece>,
+    /// How many pieces there are before the time, where the date comes first; otherwise none.
+    date_pieces: usize,
     /// Which numbers of the date have four digits.
     pub four_digits: [bool; 3],
     /// Whether it stands in brackets, as on an iPhone.
@@ -34,6 +36,29 @@ pub(super) struct Shape {
     pub half: HalfWord,
     /// The character for zero.
     zero: char,
+}
+
+/// The date of the last line, as it was written. Of one shape only.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastDate {
+    date: [u16; 3],
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl LastDate {
+    fn text(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    fn keep(&mut self, date: [u16; 3], text: &[u8]) {
+        self.date = date;
+        self.length = 0;
+        if let Some(room) = self.bytes.get_mut(..text.len()) {
+            room.copy_from_slice(text);
+            self.length = text.len();
+        }
+    }
 }
 
 /// How years are counted.
@@ -151,17 +176,67 @@ impl Shape {
             .map(|(shape, stamp, length)| (shape, stamp, lead + length))
     }
 
-    /// Reads the header of a line of this shape: its numbers and where the body begins.
+    /// Reads the header of a line of this shape: its numbers and where the body begins. Faster
+    /// where the date is the one of the line before, as on most lines.
     #[inline]
-    pub fn read(&self, line: &[u8]) -> Option<(Stamp, usize)> {
+    pub fn read_like(&self, line: &[u8], last: &mut LastDate) -> Option<(Stamp, usize)> {
+        let [year, month, day] = last.date;
+        // Date, hour, minute, second; two more, so that a slot needs no check.
+        let mut values = [year, month, day, 0, 0, 0, 0, 0];
+        let known = last.text();
+        if !known.is_empty()
+            && line.len() > known.len()
+            && line.iter().zip(known).all(|(a, b)| a == b)
+            && let Some(pieces) = self.pieces.get(self.date_pieces..)
+        {
+            return self.read_pieces(pieces, line, known.len(), &mut values);
+        }
         let mut at = 0;
         if matches!(line.first(), Some(0xe2 | 0xef)) {
             at = marks_len(line);
         }
-        // Date, hour, minute, second; two more, so that a slot needs no check.
-        let mut values = [0_u16; 8];
+        let (date, time) = self.pieces.split_at_checked(self.date_pieces)?;
+        let mut no_half = None;
+        let date_end = self.read_some(date, line, at, &mut values, &mut no_half)?;
+        let found = self.read_pieces(time, line, date_end, &mut values)?;
+        last.keep(found.0.date, line.get(..date_end)?);
+        Some(found)
+    }
+
+    /// Reads the last pieces of a header.
+    #[inline]
+    fn read_pieces(
+        &self,
+        pieces: &[Piece],
+        line: &[u8],
+        from: usize,
+        values: &mut [u16; 8],
+    ) -> Option<(Stamp, usize)> {
         let mut half = None;
-        for piece in &self.pieces {
+        let end = self.read_some(pieces, line, from, values, &mut half)?;
+        let small = |value: u16| u8::try_from(value).unwrap_or(u8::MAX);
+        let [year, month, day, hour, minute, second, ..] = *values;
+        let stamp = Stamp {
+            date: [year, month, day],
+            hour: small(hour),
+            minute: small(minute),
+            second: small(second),
+        };
+        finish(stamp, half).map(|stamp| (stamp, end))
+    }
+
+    /// Reads some pieces; where they end.
+    #[inline]
+    fn read_some(
+        &self,
+        pieces: &[Piece],
+        line: &[u8],
+        from: usize,
+        values: &mut [u16; 8],
+        half: &mut Option<Half>,
+    ) -> Option<usize> {
+        let mut at = from;
+        for piece in pieces {
             match piece {
                 Piece::Byte(byte) => {
                     if line.get(at) != Some(byte) {
@@ -195,20 +270,12 @@ impl Shape {
                 }
                 Piece::Half => {
                     let (found, length) = read_half(line.get(at..)?)?;
-                    half = Some(found);
+                    *half = Some(found);
                     at += length;
                 }
             }
         }
-        let small = |value: u16| u8::try_from(value).unwrap_or(u8::MAX);
-        let [year, month, day, hour, minute, second, ..] = values;
-        let stamp = Stamp {
-            date: [year, month, day],
-            hour: small(hour),
-            minute: small(minute),
-            second: small(second),
-        };
-        finish(stamp, half).map(|stamp| (stamp, at))
+        Some(at)
     }
 
     /// Whether an iPhone wrote it: in brackets, or before 2018 without them; Android never shows
@@ -408,7 +475,12 @@ impl<'a> Learner<'a> {
         if !plausible || self.four_digits.iter().filter(|four| **four).count() > 1 {
             return None;
         }
+        let last_of_date =
+            self.pieces.iter().position(|piece| *piece == Piece::Number(Slot::Date(2)));
+        // What follows the date is a literal, so the date ends where its digits do.
+        let date_pieces = if self.date_first { last_of_date.map_or(0, |last| last + 2) } else { 0 };
         let shape = Shape {
+            date_pieces: date_pieces.min(self.pieces.len()),
             pieces: self.pieces,
             four_digits: self.four_digits,
             bracket,
@@ -591,9 +663,16 @@ const REIGNS: [(&str, u16); 6] =
 mod tests {
     use super::*;
 
+    fn read(shape: &Shape, line: &[u8]) -> Option<(Stamp, usize)> {
+        let mut last = LastDate::default();
+        let first = shape.read_like(line, &mut last);
+        assert_eq!(shape.read_like(line, &mut last), first, "a known date changes nothing");
+        first
+    }
+
     fn stamp(line: &str) -> ([u16; 3], u8, u8, u8, String) {
         let (shape, learned, at) = Shape::learn(line.as_bytes()).expect(line);
-        let (read, fast_at) = shape.read(line.as_bytes()).expect("a shape reads its own line");
+        let (read, fast_at) = read(&shape, line.as_bytes()).expect("a shape reads its own line");
         assert_eq!((learned, at), (read, fast_at), "{line}");
         let rest = line.get(at..).unwrap().to_owned();
         (learned.date, learned.hour, learned.minute, learned.second, rest)
@@ -658,10 +737,10 @@ mod tests {
     #[test]
     fn a_shape_refuses_other_shapes() {
         let (shape, ..) = Shape::learn(b"12/03/2026 10:02 - X: y").unwrap();
-        assert!(shape.read(b"2/3/2026 9:02 - ").is_some());
+        assert!(read(&shape, b"2/3/2026 9:02 - ").is_some());
         for other in ["12/03/26 10:02 - X", "12/03/2026, 10:02 - X", "12/03/2026 10:02 X", "[12/03"]
         {
-            assert_eq!(shape.read(other.as_bytes()), None, "{other}");
+            assert_eq!(read(&shape, other.as_bytes()), None, "{other}");
         }
     }
 }

@@ -39,7 +39,7 @@ impl Learned {
 }
 
 /// How much of the file settles the form of its headers.
-const SAMPLE_BYTES: u64 = 256 << 10;
+const SAMPLE_BYTES: u64 = 128 << 10;
 /// A second form of headers is one from this many records on; fewer are quoted.
 const MIN_OTHER_RECORDS: u64 = 20;
 const MAX_OTHER_SHAPES: usize = 16;

@@ -94,7 +94,7 @@ impl Reader for Whatsapp {
         let Some(learned) = learn::learn(container, chat.entry)? else {
             return Err(nothing(container, &found));
         };
-        let files = files::FileIndex::new(container, chat.entry.folder());
+        let files = files::FileIndex::new(container, chat.entry);
         let mut builder = message::Builder {
             container,
             chat,

@@ -57,7 +57,7 @@ pub(super) fn survey(
     named_files: &mut HashSet<usize>,
 ) -> Result<Option<Surveyed>, ContainerError> {
     let Some(learned) = learn::learn(container, chat.entry)? else { return Ok(None) };
-    let files = FileIndex::new(container, chat.entry.folder());
+    let files = FileIndex::new(container, chat.entry);
     let mut tally = Tally::new(container, chat, &learned, &files, named_files);
     walk::walk(container, chat.entry, &learned, &files, options, |step| {
         match step {
