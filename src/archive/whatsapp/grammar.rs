@@ -284,6 +284,16 @@ impl Shape {
         self.bracket || self.seconds
     }
 
+    /// Whether the separators of the date are dots. No region writes the month first then.
+    pub fn dotted(&self) -> bool {
+        self.pieces.windows(3).any(|pieces| match pieces {
+            [Piece::Number(Slot::Date(0)), Piece::Byte(dot), Piece::Number(Slot::Date(1))] => {
+                *dot == b'.'
+            }
+            _ => false,
+        })
+    }
+
     /// Whether the separators of the date are dots with spaces, as in Korean and Hungarian.
     pub fn spaced_dots(&self) -> bool {
         self.pieces.iter().any(|piece| matches!(piece, Piece::Literal(text) if text == b". "))

@@ -209,6 +209,9 @@ impl Evidence {
             });
             return (order, doubt);
         }
+        if shape.dotted() {
+            return (a, None);
+        }
         if dmy.exact_files != mdy.exact_files {
             return (if dmy.exact_files > mdy.exact_files { a } else { b }, None);
         }
@@ -319,6 +322,12 @@ mod tests {
         ] {
             assert_eq!(settle(&lines), (order, false));
         }
+    }
+
+    #[test]
+    fn dots_mean_the_day_is_first() {
+        let line = "03.10.23, 19:22 - A: x";
+        assert_eq!(settle(&[line, "04.10.23, 08:12 - A: x"]), (DateOrder::DayMonthYear, false));
     }
 
     #[test]

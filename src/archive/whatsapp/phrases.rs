@@ -193,7 +193,7 @@ pub(super) fn is_location_label(label: &str) -> bool {
 /// Whether a line of the app is its notice of encryption.
 pub(super) fn is_encryption_notice(text: &str) -> bool {
     /// What the sentences of all years have in common.
-    const WORDS: [&str; 12] = [
+    const WORDS: [&str; 16] = [
         "end-to-end",
         "bout en bout",
         "Ende-zu-Ende",
@@ -206,6 +206,10 @@ pub(super) fn is_encryption_notice(text: &str) -> bool {
         "w pełni zaszyfrowane",
         "pełne szyfrowanie",
         "مشفرة",
+        "エンドツーエンド",
+        "종단간 암호화",
+        "端對端",
+        "端到端",
     ];
     let text = bare(text);
     WORDS.iter().any(|word| text.contains(word))

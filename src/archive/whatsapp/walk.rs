@@ -290,7 +290,10 @@ fn remark(kind: FindingKind, line: u64, detail: String) -> Step<'static> {
 fn sender_is_actor(meaning: &Meaning<'_>) -> bool {
     match meaning {
         Meaning::Line { event, .. } => event.as_ref().is_some_and(|event| {
-            event.actor.is_none() && event.target.is_none() && event.exporter == events::Role::None
+            event.actor.is_none()
+                && event.target.is_none()
+                && event.exporter == events::Role::None
+                && event.kind != events::EventKind::Encryption
         }),
         Meaning::Sent(_) => false,
     }
