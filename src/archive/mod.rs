@@ -7,6 +7,7 @@
 //! A new messenger is one folder implementing [`Reader`] and one line in `READERS`.
 
 mod container;
+mod olvid;
 mod opened;
 mod reader;
 mod whatsapp;
@@ -19,4 +20,4 @@ pub use reader::{
 };
 
 /// Every reader, in the order that settles a tie.
-static READERS: &[&dyn Reader] = &[&whatsapp::Whatsapp];
+static READERS: &[&dyn Reader] = &[&whatsapp::Whatsapp, &olvid::Olvid];
