@@ -9,7 +9,7 @@ use std::io::{self, Read};
 
 use memchr::memchr;
 
-use super::grammar::{Shape, Stamp, marks_len};
+use super::grammar::{LastDate, Shape, Stamp, marks_len};
 
 /// How the records of one file are told apart.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +73,8 @@ pub(super) struct Framer<'r, R> {
     record_line: u64,
     line: u64,
     after_crlf: bool,
+    /// The last date of each shape.
+    last_dates: Vec<LastDate>,
     /// Whether the beginning of the current line was thrown away.
     headless_line: bool,
     skipped_bytes: u64,
@@ -95,6 +97,7 @@ impl<'r, R: Read> Framer<'r, R> {
             record_line: 1,
             line: 1,
             after_crlf: true,
+            last_dates: vec![LastDate::default(); rules.shapes.len()],
             headless_line: false,
             skipped_bytes: 0,
         }
@@ -157,7 +160,7 @@ impl<'r, R: Read> Framer<'r, R> {
     /// The header that the line ending at `line_end` opens a record with.
     #[inline]
     fn opening(
-        &self,
+        &mut self,
         line_end: usize,
         accept: &mut impl FnMut(&Header, &[u8], u64) -> bool,
     ) -> Option<Header> {
@@ -166,9 +169,11 @@ impl<'r, R: Read> Framer<'r, R> {
         }
         let line = self.buffer.get(self.line_start..line_end)?;
         let (shape, stamp, length) =
-            self.rules.shapes.iter().enumerate().find_map(|(index, shape)| {
-                shape.read(line).map(|(stamp, length)| (index, stamp, length))
-            })?;
+            self.rules.shapes.iter().zip(&mut self.last_dates).enumerate().find_map(
+                |(index, (shape, last))| {
+                    shape.read_like(line, last).map(|(stamp, length)| (index, stamp, length))
+                },
+            )?;
         let marked = line.first() == Some(&0xe2);
         let header = Header { stamp, shape, marked, length };
         accept(&header, line.get(length..)?, self.line).then_some(header)
@@ -254,9 +259,9 @@ mod tests {
             .or_else(|| Shape::learn(b"12/03/2026 10:02 - X: y"))
             .unwrap();
         let rules = Rules { shapes: vec![shape], framed };
-        let mut framer = Framer::new(text, &rules);
+        let mut records = Framer::new(text, &rules);
         let mut found = Vec::new();
-        while let Some(frame) = framer.next(|_, _, _| true) {
+        while let Some(frame) = records.next(|_, _, _| true) {
             let body = String::from_utf8_lossy(frame.body).into_owned();
             found.push((frame.header.is_some(), body, frame.line));
         }

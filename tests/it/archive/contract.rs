@@ -116,7 +116,7 @@ fn truncated_inputs_never_panic() {
             } else {
                 copy.clone()
             };
-            let step = (bytes.len() / 150).max(1);
+            let step = (bytes.len() / 40).max(1);
             for cut in (0..bytes.len()).step_by(step) {
                 fs::write(&target, &bytes[..cut]).unwrap();
                 if let Ok(archive) = case.open(&copy)

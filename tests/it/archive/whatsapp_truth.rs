@@ -71,13 +71,11 @@ fn every_profile_gives_the_generators_truth() {
         }
     }
     let next = std::sync::Mutex::new(runs.into_iter());
+    let take = || next.lock().unwrap().next();
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                while let Some((profile, zone, seed, lookalikes, media)) = {
-                    let run = next.lock().unwrap().next();
-                    run
-                } {
+                while let Some((profile, zone, seed, lookalikes, media)) = take() {
                     let allowed = check(&generator, profile, zone, seed, lookalikes, media);
                     if !lookalikes || profile.ends_with("_ios") {
                         assert_eq!(allowed.lookalikes, 0, "{profile} {seed}");
@@ -188,6 +186,18 @@ fn compare(
         );
     }
     assert_eq!(message.edited.is_some(), truth["edited"].as_bool().unwrap(), "{context}");
+    compare_content(truth, message, ios, cut_at, held, context);
+}
+
+fn compare_content(
+    truth: &Value,
+    message: &Message,
+    ios: bool,
+    cut_at: Option<u64>,
+    held: &HashSet<String>,
+    context: &str,
+) {
+    let kind = truth["kind"].as_str().unwrap();
     let text = truth["text"].as_str().unwrap();
     let file = truth["file"].as_str();
     let state_of = |file: &str| {
