@@ -56,32 +56,26 @@ pub(super) fn by_name(name: Option<&str>) -> Author {
 pub(super) fn read(action: Option<&str>, fields: &mut Fields, scene: &Scene<'_>) -> Acted {
     let mut points_at = None;
     let mut known = true;
-    let act = match action {
-        Some(action) => match chat_life(action, fields, scene, &mut points_at)
+    let act = if let Some(action) = action {
+        let act = chat_life(action, fields, scene, &mut points_at)
             .or_else(|| calls(action, fields, scene))
-            .or_else(|| sentence(action, fields, scene).map(|text| other(&text)))
-        {
-            Some(act) => act,
-            None => {
-                known = false;
-                let mut text = format!("unknown action {action}");
-                for part in [fields.describe(), scene.words.to_owned()] {
-                    if !part.is_empty() {
-                        text.push('\n');
-                        text.push_str(&part);
-                    }
-                }
-                other(&text)
+            .or_else(|| sentence(action, fields, scene).map(|text| other(&text)));
+        known = act.is_some();
+        act.unwrap_or_else(|| {
+            let mut text = format!("unknown action {action}");
+            let described = fields.describe();
+            if !described.is_empty() {
+                text.push('\n');
+                text.push_str(&described);
             }
-        },
+            other(&text)
+        })
+    } else if let Some(text) = fields.words("information_text") {
         // A custom action has no keyword, only the server's own words.
-        None => match fields.words("information_text") {
-            Some(text) => other(&text),
-            None => {
-                known = false;
-                other(&fields.describe())
-            }
-        },
+        other(&text)
+    } else {
+        known = false;
+        other(&fields.describe())
     };
     Acted { act, points_at, known }
 }
@@ -289,13 +283,9 @@ fn sentence(action: &str, fields: &mut Fields, scene: &Scene<'_>) -> Option<Stri
     })
 }
 
-/// Gifts, payments, giveaways, suggested posts.
+/// Payments, giveaways, suggested posts.
 fn commerce(action: &str, fields: &mut Fields, scene: &Scene<'_>) -> Option<String> {
     let did = |did: &str| who(scene, did);
-    let months_or_days = |fields: &mut Fields| match fields.words("days") {
-        Some(days) => format!("{days} days"),
-        None => format!("{} months", fields.words("months").unwrap_or_default()),
-    };
     let mut f = |key: &str| fields.words(key).unwrap_or_else(|| "?".to_owned());
     Some(match action {
         "send_payment" => {
@@ -320,43 +310,6 @@ fn commerce(action: &str, fields: &mut Fields, scene: &Scene<'_>) -> Option<Stri
             );
             fields.take("peer_id");
             text
-        }
-        "send_premium_gift" => {
-            let cost = f("cost");
-            did(&format!("gave Telegram Premium for {}, {cost}", months_or_days(fields)))
-        }
-        "send_stars_gift" | "send_ton_gift" => {
-            let what = if action == "send_ton_gift" { "TON" } else { "stars" };
-            let (cost, whole) = (f("cost"), f("amount_whole"));
-            let nano = fields.number("amount_nano").unwrap_or_default();
-            let part = if nano == 0 { String::new() } else { format!(".{nano:09}") };
-            did(&format!("gave {whole}{part} {what}, {cost}"))
-        }
-        "send_star_gift" => {
-            let (gift, stars) = (f("gift_id"), f("stars"));
-            let limited = if fields.flag("is_limited") { ", limited" } else { "" };
-            let hidden = if fields.flag("is_anonymous") { ", anonymous" } else { "" };
-            let words = fields.words("gift_text").map(|w| format!(": {w}")).unwrap_or_default();
-            did(&format!("gave the gift {gift} of {stars} stars{limited}{hidden}{words}"))
-        }
-        "stars_prize" => {
-            let text = format!(
-                "{} stars won in the giveaway {} of {} (transaction {})",
-                f("stars"),
-                f("giveaway_msg_id"),
-                f("boost_peer_name"),
-                f("transaction_id")
-            );
-            fields.take("boost_peer_id");
-            let unclaimed = if fields.flag("is_unclaimed") { ", unclaimed" } else { "" };
-            format!("{text}{unclaimed}")
-        }
-        "gift_code_prize" => {
-            let (code, peer) = (f("gift_code"), f("boost_peer_id"));
-            let time = months_or_days(fields);
-            let unclaimed = if fields.flag("unclaimed") { ", unclaimed" } else { "" };
-            let giveaway = if fields.flag("via_giveaway") { ", won in a giveaway" } else { "" };
-            format!("gift code {code} for {time} from {peer}{giveaway}{unclaimed}")
         }
         "giveaway_launch" => "a giveaway began".to_owned(),
         "giveaway_results" => {
@@ -396,6 +349,57 @@ fn commerce(action: &str, fields: &mut Fields, scene: &Scene<'_>) -> Option<Stri
             let by = if fields.flag("user_initiated") { " by the user" } else { "" };
             format!("a suggested post was refunded{by}")
         }
+        _ => return gifts(action, fields, scene),
+    })
+}
+
+/// Presents and prizes.
+fn gifts(action: &str, fields: &mut Fields, scene: &Scene<'_>) -> Option<String> {
+    let did = |did: &str| who(scene, did);
+    // Until 6.3 months were written, since then days.
+    let months_or_days = |fields: &mut Fields| match fields.words("days") {
+        Some(days) => format!("{days} days"),
+        None => format!("{} months", fields.words("months").unwrap_or_default()),
+    };
+    let mut f = |key: &str| fields.words(key).unwrap_or_else(|| "?".to_owned());
+    Some(match action {
+        "send_premium_gift" => {
+            let cost = f("cost");
+            did(&format!("gave Telegram Premium for {}, {cost}", months_or_days(fields)))
+        }
+        "send_stars_gift" | "send_ton_gift" => {
+            let what = if action == "send_ton_gift" { "TON" } else { "stars" };
+            let (cost, whole) = (f("cost"), f("amount_whole"));
+            let nano = fields.number("amount_nano").unwrap_or_default();
+            let part = if nano == 0 { String::new() } else { format!(".{nano:09}") };
+            did(&format!("gave {whole}{part} {what}, {cost}"))
+        }
+        "send_star_gift" => {
+            let (gift, stars) = (f("gift_id"), f("stars"));
+            let limited = if fields.flag("is_limited") { ", limited" } else { "" };
+            let hidden = if fields.flag("is_anonymous") { ", anonymous" } else { "" };
+            let words = fields.words("gift_text").map(|w| format!(": {w}")).unwrap_or_default();
+            did(&format!("gave the gift {gift} of {stars} stars{limited}{hidden}{words}"))
+        }
+        "stars_prize" => {
+            let text = format!(
+                "{} stars won in the giveaway {} of {} (transaction {})",
+                f("stars"),
+                f("giveaway_msg_id"),
+                f("boost_peer_name"),
+                f("transaction_id")
+            );
+            fields.take("boost_peer_id");
+            let unclaimed = if fields.flag("is_unclaimed") { ", unclaimed" } else { "" };
+            format!("{text}{unclaimed}")
+        }
+        "gift_code_prize" => {
+            let (code, peer) = (f("gift_code"), f("boost_peer_id"));
+            let time = months_or_days(fields);
+            let unclaimed = if fields.flag("unclaimed") { ", unclaimed" } else { "" };
+            let giveaway = if fields.flag("via_giveaway") { ", won in a giveaway" } else { "" };
+            format!("gift code {code} for {time} from {peer}{giveaway}{unclaimed}")
+        }
         _ => return None,
     })
 }
@@ -414,19 +418,19 @@ fn bots(action: &str, fields: &mut Fields, scene: &Scene<'_>) -> Option<String> 
     let mut f = |key: &str| fields.words(key).unwrap_or_else(|| "?".to_owned());
     Some(match action {
         "send_webview_data" => format!("data was sent to the bot by the button “{}”", scene.words),
-        "allow_sending_messages" => match fields.words("reason_domain") {
-            Some(domain) => format!("the bot may write, because of a login on {domain}"),
-            None => match fields.words("reason_app_name") {
-                Some(app) => {
-                    let id = fields.words("reason_app_id").unwrap_or_default();
+        "allow_sending_messages" => {
+            let (domain, app) = (fields.words("reason_domain"), fields.words("reason_app_name"));
+            let id = fields.words("reason_app_id").unwrap_or_default();
+            match (domain, app) {
+                (Some(domain), _) => {
+                    format!("the bot may write, because of a login on {domain}")
+                }
+                (None, Some(app)) => {
                     format!("the bot may write, because of the app {app} ({id})")
                 }
-                None => {
-                    fields.take("reason_app_id");
-                    "the bot may write".to_owned()
-                }
-            },
-        },
+                (None, None) => "the bot may write".to_owned(),
+            }
+        }
         "attach_menu_bot_allowed" => "the bot was added to the attachment menu".to_owned(),
         "web_app_bot_allowed" => "the web app of the bot was opened".to_owned(),
         "send_passport_values" => {

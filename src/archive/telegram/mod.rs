@@ -8,6 +8,7 @@
 //! to others, and so is merging several exports.
 
 mod action;
+mod body;
 mod both;
 mod clock;
 mod convert;
@@ -20,6 +21,7 @@ mod layout;
 mod lookalike;
 mod media;
 mod numbers;
+mod parts;
 mod raw;
 mod repair;
 mod rich;
@@ -27,6 +29,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 mod text;
+mod told;
 mod walk;
 mod window;
 
@@ -129,7 +132,7 @@ impl Reader for Telegram {
             if export.json.is_some() {
                 json::read(container, export, options, &wanted, None, &mut tell)?;
             } else {
-                html::read(container, export, options, &wanted, &mut tell)?;
+                html::read(container, export, options, &wanted, &mut tell);
             }
             if found {
                 return Ok(());
@@ -165,7 +168,7 @@ fn survey_export(
     let outcome = if export.json.is_some() {
         json::read(container, export, options, &wanted, Some(&marks), &mut tell)?
     } else {
-        html::read(container, export, options, &wanted, &mut tell)?
+        html::read(container, export, options, &wanted, &mut tell)
     };
     let entry = export.json.map_or(export.root.as_str(), |entry| entry.name.as_str());
     if let Some(reason) = outcome.cut {
@@ -199,7 +202,8 @@ fn survey_export(
     });
     format.push_str(if outcome.account { ", account" } else { ", one chat" });
     if let Some(since) = outcome.signs.since() {
-        format.push_str(&format!(", as written since {since}"));
+        format.push_str(", as written since ");
+        format.push_str(&since);
     }
     Ok((format, chats))
 }

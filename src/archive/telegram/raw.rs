@@ -22,12 +22,41 @@ impl Str<'_> {
     }
 }
 
+/// Somebody's name. `null` stands for an account that is deleted or not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Name<'a> {
+    /// The key is absent.
+    #[default]
+    Absent,
+    /// The key is there, the name is not.
+    Gone,
+    /// A name.
+    Known(Str<'a>),
+}
+
+impl Name<'_> {
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    pub(super) fn known(&self) -> Option<&str> {
+        match self {
+            Self::Known(name) => Some(name.as_str()),
+            Self::Gone | Self::Absent => None,
+        }
+    }
+
+    /// The other one where this key is absent.
+    pub(super) fn or(self, other: Self) -> Self {
+        if self.is_absent() { other } else { self }
+    }
+}
+
 /// A whole number, or a text that holds one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Int(pub(super) i64);
 
-/// One message object. `None` is an absent key; where `null` says something else, the option
-/// is doubled.
+/// One message object. `None` is an absent key.
 #[derive(Debug, Default)]
 pub(super) struct RawMessage<'a> {
     pub(super) id: Option<Int>,
@@ -36,15 +65,15 @@ pub(super) struct RawMessage<'a> {
     pub(super) date_unixtime: Option<Int>,
     pub(super) edited: Option<Str<'a>>,
     pub(super) edited_unixtime: Option<Int>,
-    pub(super) from: Option<Option<Str<'a>>>,
+    pub(super) from: Name<'a>,
     pub(super) from_id: Option<Str<'a>>,
-    pub(super) actor: Option<Option<Str<'a>>>,
+    pub(super) actor: Name<'a>,
     pub(super) actor_id: Option<Str<'a>>,
     pub(super) action: Option<Value>,
     pub(super) author: Option<Str<'a>>,
-    pub(super) forwarded_from: Option<Option<Str<'a>>>,
+    pub(super) forwarded_from: Name<'a>,
     pub(super) forwarded_from_id: Option<Str<'a>>,
-    pub(super) saved_from: Option<Option<Str<'a>>>,
+    pub(super) saved_from: Name<'a>,
     pub(super) reply_to_message_id: Option<Int>,
     pub(super) reply_to_peer_id: Option<Str<'a>>,
     pub(super) via_bot: Option<Str<'a>>,
@@ -122,7 +151,7 @@ pub(super) struct RawReaction<'a> {
 /// One person's reaction.
 #[derive(Debug, Default)]
 pub(super) struct RawRecent<'a> {
-    pub(super) from: Option<Str<'a>>,
+    pub(super) from: Name<'a>,
     pub(super) from_id: Option<Str<'a>>,
     pub(super) date: Option<Str<'a>>,
 }
@@ -149,6 +178,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
             }
         }
         deserializer.deserialize_any(StrVisitor)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name: Option<Str<'a>> = Option::deserialize(deserializer)?;
+        Ok(name.map_or(Self::Gone, Self::Known))
     }
 }
 
@@ -213,7 +249,7 @@ impl<'a> RawMessage<'a> {
             "type" => self.kind = map.next_value()?,
             "date" => self.date = map.next_value()?,
             "date_unixtime" => self.date_unixtime = map.next_value()?,
-            "from" => self.from = Some(map.next_value()?),
+            "from" => self.from = map.next_value()?,
             "from_id" => self.from_id = map.next_value()?,
             "text" => {
                 let text: RawText<'de> = map.next_value()?;
@@ -226,13 +262,13 @@ impl<'a> RawMessage<'a> {
             "reactions" => self.reactions = map.next_value::<Option<_>>()?.unwrap_or_default(),
             "edited" => self.edited = map.next_value()?,
             "edited_unixtime" => self.edited_unixtime = map.next_value()?,
-            "actor" => self.actor = Some(map.next_value()?),
+            "actor" => self.actor = map.next_value()?,
             "actor_id" => self.actor_id = map.next_value()?,
             "action" => self.action = map.next_value()?,
             "author" => self.author = map.next_value()?,
-            "forwarded_from" => self.forwarded_from = Some(map.next_value()?),
+            "forwarded_from" => self.forwarded_from = map.next_value()?,
             "forwarded_from_id" => self.forwarded_from_id = map.next_value()?,
-            "saved_from" => self.saved_from = Some(map.next_value()?),
+            "saved_from" => self.saved_from = map.next_value()?,
             "reply_to_peer_id" => self.reply_to_peer_id = map.next_value()?,
             "via_bot" => self.via_bot = map.next_value()?,
             "photo" => self.file.photo = map.next_value()?,
@@ -419,7 +455,7 @@ mod tests {
         .unwrap();
         assert_eq!(message.id, Some(Int(5)));
         assert_eq!(message.date_unixtime, Some(Int(12)));
-        assert_eq!(message.from, Some(None));
+        assert_eq!(message.from, Name::Gone);
         assert_eq!(message.from_id.unwrap().as_str(), "4294967297");
         assert!(matches!(&message.text, RawText::Parts(parts) if parts.len() == 3));
         assert_eq!(message.rest.len(), 1);

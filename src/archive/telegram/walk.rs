@@ -123,29 +123,23 @@ struct Owner {
 
 impl Walker<'_, '_> {
     fn tell(&mut self, step: Step<'_>) -> Result<Answer, End> {
-        match (self.listen)(step) {
-            Answer::Stop => Err(End::Stopped),
-            answer => Ok(answer),
-        }
+        let answer = (self.listen)(step);
+        if answer == Answer::Stop { Err(End::Stopped) } else { Ok(answer) }
     }
 
     /// The next byte that is not white space, not consumed.
     fn peek(&mut self) -> Result<u8, End> {
         loop {
             let rest = self.window.rest();
-            match rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
-                Some(at) => {
-                    let byte = rest.get(at).copied().unwrap_or_default();
-                    self.window.consume(at);
-                    return Ok(byte);
-                }
-                None => {
-                    let blank = rest.len();
-                    self.window.consume(blank);
-                    if !self.window.more() {
-                        return Err(End::Truncated);
-                    }
-                }
+            let blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+            let at = rest.iter().take_while(|byte| blank(byte)).count();
+            let next = rest.get(at).copied();
+            self.window.consume(at);
+            if let Some(byte) = next {
+                return Ok(byte);
+            }
+            if !self.window.more() {
+                return Err(End::Truncated);
             }
         }
     }
@@ -415,9 +409,7 @@ impl Frame {
                 self.escaped = false;
                 at += 1;
             } else if self.in_string {
-                let Some(found) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) else {
-                    return None;
-                };
+                let found = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default())?;
                 at += found + 1;
                 if bytes.get(at - 1) == Some(&b'\\') {
                     self.escaped = true;
