@@ -260,6 +260,7 @@ impl Walker<'_, '_> {
         self.window.consume(1);
         let mut number = 0;
         loop {
+            self.whole_messages(&mut number)?;
             match self.peek()? {
                 b']' => {
                     self.window.consume(1);
@@ -273,6 +274,36 @@ impl Walker<'_, '_> {
                 }
             }
         }
+    }
+
+    /// The sound messages that are wholly at hand. Their bytes are checked to be text all at
+    /// once, which is much cheaper than string by string.
+    fn whole_messages(&mut self, number: &mut u64) -> Result<(), End> {
+        let text = text_at_hand(self.window.rest());
+        let mut at = 0;
+        let mut stopped = false;
+        while !stopped {
+            let rest = text.get(at..).unwrap_or_default();
+            let gap = rest.bytes().take_while(|b| matches!(b, b' ' | b'\n' | b'\r' | b'\t' | b','));
+            at += gap.count();
+            let rest = text.get(at..).unwrap_or_default();
+            if !rest.starts_with('{') {
+                break;
+            }
+            let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<RawMessage<'_>>();
+            let Some(Ok(raw)) = stream.next() else { break };
+            at += stream.byte_offset();
+            *number += 1;
+            let step = Step::Message {
+                number: *number,
+                raw: Box::new(raw),
+                repairs: Repairs::default(),
+                misshapen: Vec::new(),
+            };
+            stopped = (self.listen)(step) == Answer::Stop;
+        }
+        self.window.consume(at);
+        if stopped { Err(End::Stopped) } else { Ok(()) }
     }
 
     /// One element, parsed in place where it can be.
@@ -389,6 +420,16 @@ impl Walker<'_, '_> {
             }
         }
     }
+}
+
+/// The valid text at the beginning of some bytes, which may end inside a character.
+fn text_at_hand(bytes: &[u8]) -> &str {
+    let tail = bytes.iter().rev().take(3).take_while(|byte| **byte >= 0x80).count();
+    let whole = bytes.get(..bytes.len() - tail).unwrap_or_default();
+    std::str::from_utf8(whole).unwrap_or_else(|error| {
+        let valid = whole.get(..error.valid_up_to()).unwrap_or_default();
+        std::str::from_utf8(valid).unwrap_or_default()
+    })
 }
 
 /// Finds the end of one JSON value by its quotes and brackets alone.

@@ -23,7 +23,7 @@ use super::clock::WallClock;
 use super::files::Files;
 use super::ids;
 use super::json::{Chat, Event, Outcome, Wanted};
-use super::layout::{Export, HtmlChat, head};
+use super::layout::{Export, HtmlChat, page_head};
 use crate::archive::container::Container;
 use crate::archive::reader::{Flow, Options, Record};
 use crate::model::finding::{Finding, FindingKind, Place};
@@ -70,7 +70,7 @@ pub(super) fn read(
 
 /// The chat's title; nothing for a deleted account.
 pub(super) fn full_title(container: &Container, html: &HtmlChat<'_>) -> String {
-    let title = html.pages.first().map(|page| pages::title(&head(container, page)));
+    let title = html.pages.first().map(|page| pages::title(&page_head(container, page)));
     title.filter(|title| title != DELETED).unwrap_or_default()
 }
 
