@@ -14,6 +14,7 @@ mod clock;
 mod convert;
 mod fields;
 mod files;
+mod frame;
 mod html;
 mod ids;
 mod json;
@@ -25,11 +26,13 @@ mod parts;
 mod raw;
 mod repair;
 mod rich;
+mod sentences;
 mod survey;
 #[cfg(test)]
 mod tests;
 mod text;
 mod told;
+mod value;
 mod walk;
 mod window;
 

@@ -3,8 +3,8 @@
 
 use super::fields::truncate;
 use super::media::Remarks;
-use super::raw::{Name, Str};
 use super::repair::Repairs;
+use super::value::{Name, Str};
 use crate::model::finding::FindingKind;
 use crate::model::message::Forwarded;
 
