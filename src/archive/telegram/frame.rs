@@ -65,6 +65,20 @@ impl Frame {
     }
 }
 
+/// The end of an object by its indentation: its closing bracket stands on a line of its own, less
+/// indented than its first key. A line end cannot stand inside a string of JSON.
+pub(super) fn end_by_lines(bytes: &[u8]) -> Option<usize> {
+    let indent = |line: &[u8]| line.iter().take_while(|byte| **byte == b' ').count();
+    let inner = bytes.strip_prefix(b"{")?;
+    let inner = inner.strip_prefix(b"\r").unwrap_or(inner).strip_prefix(b"\n")?;
+    let keys = indent(inner);
+    memchr::memchr_iter(b'\n', bytes).find_map(|at| {
+        let line = bytes.get(at + 1..)?;
+        let depth = indent(line);
+        (depth < keys && line.get(depth) == Some(&b'}')).then_some(at + 1 + depth + 1)
+    })
+}
+
 /// How the messages ahead write people's ids. The keys cannot stand inside a text, where their
 /// quotes would be escaped.
 pub(super) fn id_style(ahead: &[u8]) -> IdStyle {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::frame::{Frame, id_style, text_at_hand};
+use super::frame::{Frame, end_by_lines, id_style, text_at_hand};
 use super::ids::IdStyle;
 use super::raw::{RawMessage, salvage};
 use super::repair::{Repairs, repair};
@@ -259,8 +259,13 @@ impl Walker<'_, '_> {
         }
         self.window.consume(1);
         let mut number = 0;
+        // Behind a bad record there are often more: the next ones are taken one by one.
+        let mut careful = 0_u32;
         loop {
-            self.whole_messages(&mut number)?;
+            match careful.checked_sub(1) {
+                Some(left) => careful = left,
+                None => self.whole_messages(&mut number)?,
+            }
             match self.peek()? {
                 b']' => {
                     self.window.consume(1);
@@ -270,7 +275,9 @@ impl Walker<'_, '_> {
                 b',' => self.window.consume(1),
                 _ => {
                     number += 1;
-                    self.message(number)?;
+                    if self.message(number)? {
+                        careful = 64;
+                    }
                 }
             }
         }
@@ -306,8 +313,8 @@ impl Walker<'_, '_> {
         if stopped { Err(End::Stopped) } else { Ok(()) }
     }
 
-    /// One element, parsed in place where it can be.
-    fn message(&mut self, number: u64) -> Result<(), End> {
+    /// One element, parsed in place where it can be. Says whether it had to be mended.
+    fn message(&mut self, number: u64) -> Result<bool, End> {
         loop {
             let at_hand = self.window.rest().len();
             let mut stream = serde_json::Deserializer::from_slice(self.window.rest())
@@ -323,7 +330,7 @@ impl Walker<'_, '_> {
                     };
                     let answer = (self.listen)(step);
                     self.window.consume(used);
-                    return if answer == Answer::Stop { Err(End::Stopped) } else { Ok(()) };
+                    return if answer == Answer::Stop { Err(End::Stopped) } else { Ok(false) };
                 }
                 Some(Err(error)) if error.is_eof() && at_hand < LONGEST_RECORD => {
                     // Doubling keeps a long record from being parsed again for every chunk.
@@ -332,40 +339,56 @@ impl Walker<'_, '_> {
                         return Err(End::Truncated);
                     }
                 }
-                Some(Err(_)) | None => return self.mend(number),
+                Some(Err(_)) | None => return self.mend(number).map(|()| true),
             }
         }
     }
 
-    /// An element that does not parse as it stands.
+    /// An element that does not parse as it stands. Where its brackets lead astray, as a stray
+    /// quote makes them do, the exporter's indentation tells where it ends.
     fn mend(&mut self, number: u64) -> Result<(), End> {
-        let Some(length) = self.frame()? else {
-            self.skip()?;
-            self.window.shrink();
-            self.tell(Step::Unreadable { number, reason: "a record of more than 16 MiB" })?;
-            return Ok(());
-        };
-        let record = self.window.rest().get(..length).unwrap_or_default();
-        let (fixed, repairs) = repair(record);
-        self.window.consume(length);
-        if let Ok(raw) = serde_json::from_str::<RawMessage<'_>>(&fixed) {
-            let raw = Box::new(raw);
-            self.tell(Step::Message { number, raw, repairs, misshapen: Vec::new() })?;
+        let framed = self.frame();
+        if let Ok(Some(length)) = framed
+            && self.mended(number, length)?
+        {
             return Ok(());
         }
-        let reason = match serde_json::from_str::<Value>(&fixed) {
+        let (length, reason) = match (end_by_lines(self.window.rest()), framed) {
+            (Some(length), _) if self.mended(number, length)? => return Ok(()),
+            (Some(length), _) | (None, Ok(Some(length))) => (length, "not a readable object"),
+            (None, Ok(None)) => {
+                self.skip()?;
+                self.window.shrink();
+                (0, "a record of more than 16 MiB")
+            }
+            (None, Err(end)) => return Err(end),
+        };
+        self.window.consume(length);
+        self.tell(Step::Unreadable { number, reason })?;
+        Ok(())
+    }
+
+    /// Repairs and hands on the record of this length, if it is one.
+    fn mended(&mut self, number: u64, length: usize) -> Result<bool, End> {
+        let record = self.window.rest().get(..length).unwrap_or_default();
+        let (fixed, repairs) = repair(record);
+        if let Ok(raw) = serde_json::from_str::<RawMessage<'_>>(&fixed) {
+            self.window.consume(length);
+            let raw = Box::new(raw);
+            self.tell(Step::Message { number, raw, repairs, misshapen: Vec::new() })?;
+            return Ok(true);
+        }
+        match serde_json::from_str::<Value>(&fixed) {
             Ok(value) if value.is_object() => {
+                self.window.consume(length);
                 let (raw, misshapen) = salvage(&value);
                 let misshapen = misshapen.into_iter().map(str::to_owned).collect();
                 let raw = Box::new(raw);
                 self.tell(Step::Message { number, raw, repairs, misshapen })?;
-                return Ok(());
+                Ok(true)
             }
-            Ok(_) => "not an object",
-            Err(_) => "not valid JSON",
-        };
-        self.tell(Step::Unreadable { number, reason })?;
-        Ok(())
+            Ok(_) | Err(_) => Ok(false),
+        }
     }
 
     /// A small value of the structure, read whole; `None` when it is of another form.
@@ -489,9 +512,29 @@ mod tests {
                 &[
                     "1: Some(1) true []".to_owned(),
                     "2: Some(2) false [\"text\"]".to_owned(),
-                    "3: not valid JSON".to_owned(),
-                    "4: not an object".to_owned(),
+                    "3: not a readable object".to_owned(),
+                    "4: not a readable object".to_owned(),
                     "5: Some(5) false []".to_owned(),
+                    "end".to_owned()
+                ][..]
+            )
+        );
+        assert_eq!(end, End::Whole);
+    }
+
+    #[test]
+    fn a_stray_quote_costs_its_message_only() {
+        let (seen, end) = trace(
+            "{\n \"messages\": [\n  {\n   \"id\": 1,\n   \"text\": \"a\"b\"\n  },\n  {\n   \"id\": 2,\n   \
+             \"text\": \"c\"\n  },\n  {\n   \"id\": 3\n  }\n ]\n}",
+        );
+        assert_eq!(
+            seen.get(1..),
+            Some(
+                &[
+                    "1: not a readable object".to_owned(),
+                    "2: Some(2) false []".to_owned(),
+                    "3: Some(3) false []".to_owned(),
                     "end".to_owned()
                 ][..]
             )

@@ -1,5 +1,6 @@
 //! Whatever bytes come, nothing panics, and what is counted is what is read.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use proptest::prelude::*;
@@ -92,7 +93,7 @@ proptest! {
                 '\t' => written.push_str("\\t"),
                 '"' => written.push_str("\\\""),
                 '\\' => written.push_str("\\\\"),
-                c if u32::from(c) < 32 => written.push_str(&format!("\\x{:02X}", u32::from(c))),
+                c if u32::from(c) < 32 => write!(written, "\\x{:02X}", u32::from(c)).unwrap(),
                 c => written.push(c),
             }
         }
