@@ -51,6 +51,11 @@ impl WallClock {
     /// The instant of a message that has its UTC second.
     pub(super) fn stated(&mut self, second: i64) -> SentAt {
         self.last = Some(second);
+        Self::instant(second)
+    }
+
+    /// A UTC second that is written as one.
+    pub(super) fn instant(second: i64) -> SentAt {
         SentAt {
             at: UnixMillis(second.saturating_mul(1000)),
             precision: Precision::Second,

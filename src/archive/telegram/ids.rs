@@ -188,13 +188,13 @@ mod tests {
 
     #[test]
     fn old_and_new_spellings_agree() {
-        let old = chat(PeerKind::Channel, (2 << 32) | 1_234_567, IdStyle::OldNumber);
+        let old = chat(PeerKind::Channel, (2 << 32) + 1_234_567, IdStyle::OldNumber);
         assert_eq!(old, chat(PeerKind::Channel, 1_234_567, IdStyle::Peer));
         assert_eq!(old.as_str(), "channel1234567");
         // A user id beyond 32 bits is not an old, shifted one.
         let new = chat(PeerKind::User, 5_000_000_000, IdStyle::Peer);
         assert_eq!(new.as_str(), "user5000000000");
-        let saved = chat(PeerKind::User, (1 << 32) | 7, IdStyle::OldNumber);
+        let saved = chat(PeerKind::User, (1 << 32) + 7, IdStyle::OldNumber);
         assert_eq!(saved.as_str(), "user7");
         assert_eq!(
             chat(PeerKind::Channel, -1_001_234_567_890, IdStyle::Number).as_str(),

@@ -145,7 +145,7 @@ impl Company {
     }
 }
 
-impl<'a> Reading<'a> {
+impl Reading<'_> {
     fn step(&mut self, step: Step<'_>, tell: &mut dyn FnMut(Event<'_>) -> Flow) -> Answer {
         let flow = match step {
             Step::Owner(id) => {
@@ -197,13 +197,12 @@ impl<'a> Reading<'a> {
         self.outcome.account |= section != Section::Single;
         self.outcome.signs.known_type |= peer_kind != PeerKind::Unknown;
         let title = name.clone().unwrap_or_default();
-        let chat_id = match id {
-            Some(id) => ids::chat(peer_kind, id, id_style),
-            None => {
-                let known = self.names.entry(title.clone()).or_default();
-                *known += 1;
-                ids::named_chat(&title, *known)
-            }
+        let chat_id = if let Some(id) = id {
+            ids::chat(peer_kind, id, id_style)
+        } else {
+            let known = self.names.entry(title.clone()).or_default();
+            *known += 1;
+            ids::named_chat(&title, *known)
         };
         let chat_id = unused(chat_id, &self.ids);
         self.ids.insert(chat_id.clone());
@@ -215,10 +214,7 @@ impl<'a> Reading<'a> {
             return Answer::Skip;
         }
         let companion = Companion::find(self.container, self.export, section, number, self.options);
-        let title = match &companion {
-            Some(companion) => companion.title(&title),
-            None => title,
-        };
+        let title = companion.as_ref().map_or(title.clone(), |companion| companion.title(&title));
         let owner = self.owner.clone();
         let personal =
             matches!(kind.as_deref(), Some("personal_chat" | "bot_chat" | "private_chat"));
@@ -235,7 +231,8 @@ impl<'a> Reading<'a> {
         let converter = Converter::new(
             chat_id,
             id_style,
-            name.unwrap_or_default(),
+            // Only a file of one chat may be a topic's.
+            name.filter(|_| section == Section::Single).unwrap_or_default(),
             self.entry.clone(),
             WallClock::new(self.options.time_zone.clone()),
             files,

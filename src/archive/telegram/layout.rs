@@ -13,8 +13,12 @@ use super::lookalike;
 use crate::archive::container::{Container, Entry};
 use crate::archive::reader::Confidence;
 
-/// How much of a file is read to know it by.
-const HEAD: usize = 256 << 10;
+/// How much of a JSON file is read to know it by.
+const JSON_HEAD: u64 = 256 << 10;
+
+/// How much of a page: its frame and the chat's title stand in the first two thousand bytes. An
+/// account may have thousands of chats, so no more is read.
+const PAGE_HEAD: u64 = 8 << 10;
 
 /// JSON files beyond this number are not looked at; a full export has two.
 const MOST_CANDIDATES: usize = 32;
@@ -56,7 +60,7 @@ pub(super) fn find(container: &Container) -> Vec<Export<'_>> {
             continue;
         }
         candidates += 1;
-        let confidence = lookalike::recognise(&head(container, entry));
+        let confidence = lookalike::recognise(&head(container, entry, JSON_HEAD));
         if confidence == Confidence::No {
             continue;
         }
@@ -131,7 +135,7 @@ fn html_chats(container: &Container) -> Vec<HtmlChat<'_>> {
         .filter_map(|(folder, mut pages)| {
             pages.sort_by_key(|(number, _)| *number);
             let (_, first) = *pages.first()?;
-            is_html_export(&head(container, first)).then(|| HtmlChat {
+            is_html_export(&page_head(container, first)).then(|| HtmlChat {
                 folder: folder.to_owned(),
                 number: None,
                 pages: pages.into_iter().map(|(_, entry)| entry).collect(),
@@ -167,12 +171,17 @@ fn is_html_export(head: &[u8]) -> bool {
         && has("Exported Data")
 }
 
+/// The beginning of a page.
+pub(super) fn page_head(container: &Container, page: &Entry) -> Vec<u8> {
+    head(container, page, PAGE_HEAD)
+}
+
 /// The beginning of a file; what cannot be read is empty.
-pub(super) fn head(container: &Container, entry: &Entry) -> Vec<u8> {
+fn head(container: &Container, entry: &Entry, length: u64) -> Vec<u8> {
     let mut head = Vec::new();
     if let Ok(stream) = container.reader(entry) {
         // An error after some bytes is as good as an end: the head is only looked at.
-        let _ = stream.take(HEAD as u64).read_to_end(&mut head);
+        let _ = stream.take(length).read_to_end(&mut head);
     }
     head
 }

@@ -5,8 +5,9 @@ use serde_json::Value;
 
 use super::fields::{Fields, describe, number_of};
 use super::files::{Files, Named};
-use super::raw::{Int, RawFile, Str};
+use super::raw::RawFile;
 use super::text::words_of;
+use super::value::{Int, Str};
 use crate::model::media::{Attachment, MediaKind};
 use crate::model::message::{Author, ContactCard, Location, Poll, PollOption, Vote};
 

@@ -8,11 +8,13 @@
 //! to others, and so is merging several exports.
 
 mod action;
+mod body;
 mod both;
 mod clock;
 mod convert;
 mod fields;
 mod files;
+mod frame;
 mod html;
 mod ids;
 mod json;
@@ -20,13 +22,17 @@ mod layout;
 mod lookalike;
 mod media;
 mod numbers;
+mod parts;
 mod raw;
 mod repair;
 mod rich;
+mod sentences;
 mod survey;
 #[cfg(test)]
 mod tests;
 mod text;
+mod told;
+mod value;
 mod walk;
 mod window;
 
@@ -129,7 +135,7 @@ impl Reader for Telegram {
             if export.json.is_some() {
                 json::read(container, export, options, &wanted, None, &mut tell)?;
             } else {
-                html::read(container, export, options, &wanted, &mut tell)?;
+                html::read(container, export, options, &wanted, &mut tell);
             }
             if found {
                 return Ok(());
@@ -165,7 +171,7 @@ fn survey_export(
     let outcome = if export.json.is_some() {
         json::read(container, export, options, &wanted, Some(&marks), &mut tell)?
     } else {
-        html::read(container, export, options, &wanted, &mut tell)?
+        html::read(container, export, options, &wanted, &mut tell)
     };
     let entry = export.json.map_or(export.root.as_str(), |entry| entry.name.as_str());
     if let Some(reason) = outcome.cut {
@@ -199,7 +205,8 @@ fn survey_export(
     });
     format.push_str(if outcome.account { ", account" } else { ", one chat" });
     if let Some(since) = outcome.signs.since() {
-        format.push_str(&format!(", as written since {since}"));
+        format.push_str(", as written since ");
+        format.push_str(&since);
     }
     Ok((format, chats))
 }

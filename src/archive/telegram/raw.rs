@@ -6,28 +6,14 @@
 //! `rest`, where `action` and `media` take what they know and `convert` reports what is left.
 //! What the values mean is theirs to say.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-/// A text, or a number written as one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Str<'a>(pub(super) Cow<'a, str>);
+use super::value::{Int, Name, Part, RawText, Str};
 
-impl Str<'_> {
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A whole number, or a text that holds one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Int(pub(super) i64);
-
-/// One message object. `None` is an absent key; where `null` says something else, the option
-/// is doubled.
+/// One message object. `None` is an absent key.
 #[derive(Debug, Default)]
 pub(super) struct RawMessage<'a> {
     pub(super) id: Option<Int>,
@@ -36,15 +22,15 @@ pub(super) struct RawMessage<'a> {
     pub(super) date_unixtime: Option<Int>,
     pub(super) edited: Option<Str<'a>>,
     pub(super) edited_unixtime: Option<Int>,
-    pub(super) from: Option<Option<Str<'a>>>,
+    pub(super) from: Name<'a>,
     pub(super) from_id: Option<Str<'a>>,
-    pub(super) actor: Option<Option<Str<'a>>>,
+    pub(super) actor: Name<'a>,
     pub(super) actor_id: Option<Str<'a>>,
     pub(super) action: Option<Value>,
     pub(super) author: Option<Str<'a>>,
-    pub(super) forwarded_from: Option<Option<Str<'a>>>,
+    pub(super) forwarded_from: Name<'a>,
     pub(super) forwarded_from_id: Option<Str<'a>>,
-    pub(super) saved_from: Option<Option<Str<'a>>>,
+    pub(super) saved_from: Name<'a>,
     pub(super) reply_to_message_id: Option<Int>,
     pub(super) reply_to_peer_id: Option<Str<'a>>,
     pub(super) via_bot: Option<Str<'a>>,
@@ -76,39 +62,6 @@ pub(super) struct RawFile<'a> {
     pub(super) self_destruct_period_seconds: Option<Int>,
 }
 
-/// A text value: a string, or an array of strings and parts.
-#[derive(Debug, Default, PartialEq)]
-pub(super) enum RawText<'a> {
-    /// The key is absent.
-    #[default]
-    Absent,
-    /// Words without formatting.
-    Plain(Str<'a>),
-    /// Words in parts.
-    Parts(Vec<Part<'a>>),
-}
-
-impl RawText<'_> {
-    /// Whether there are no words.
-    pub(super) fn is_empty(&self) -> bool {
-        match self {
-            Self::Absent => true,
-            Self::Plain(text) => text.0.is_empty(),
-            Self::Parts(parts) => parts.iter().all(|part| part.text.0.is_empty()),
-        }
-    }
-}
-
-/// One part of a text.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Part<'a> {
-    /// `plain`, `bold`, …
-    pub(super) kind: Str<'a>,
-    pub(super) text: Str<'a>,
-    /// `href`, `language`, `user_id`, `document_id`; `additional` in exteraGram's files.
-    pub(super) additional: Option<Str<'a>>,
-}
-
 /// One emoji's reactions.
 #[derive(Debug, Default)]
 pub(super) struct RawReaction<'a> {
@@ -122,63 +75,9 @@ pub(super) struct RawReaction<'a> {
 /// One person's reaction.
 #[derive(Debug, Default)]
 pub(super) struct RawRecent<'a> {
-    pub(super) from: Option<Str<'a>>,
+    pub(super) from: Name<'a>,
     pub(super) from_id: Option<Str<'a>>,
     pub(super) date: Option<Str<'a>>,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct StrVisitor;
-        impl<'de> Visitor<'de> for StrVisitor {
-            type Value = Str<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a number")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Str<'de>, E> {
-                Ok(Str(Cow::Borrowed(text)))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Str<'de>, E> {
-                Ok(Str(Cow::Owned(text.to_owned())))
-            }
-            fn visit_i64<E>(self, number: i64) -> Result<Str<'de>, E> {
-                Ok(Str(Cow::Owned(number.to_string())))
-            }
-            fn visit_u64<E>(self, number: u64) -> Result<Str<'de>, E> {
-                Ok(Str(Cow::Owned(number.to_string())))
-            }
-        }
-        deserializer.deserialize_any(StrVisitor)
-    }
-}
-
-impl<'de> Deserialize<'de> for Int {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct IntVisitor;
-        impl Visitor<'_> for IntVisitor {
-            type Value = Int;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number")
-            }
-            fn visit_i64<E>(self, number: i64) -> Result<Int, E> {
-                Ok(Int(number))
-            }
-            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Int, E> {
-                i64::try_from(number).map(Int).map_err(E::custom)
-            }
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Int, E> {
-                if number.abs() < 9.0e15 {
-                    #[expect(clippy::cast_possible_truncation, reason = "checked just above")]
-                    return Ok(Int(number as i64));
-                }
-                Err(E::custom("out of range"))
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Int, E> {
-                text.trim().parse().map(Int).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(IntVisitor)
-    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawMessage<'a> {
@@ -213,7 +112,7 @@ impl<'a> RawMessage<'a> {
             "type" => self.kind = map.next_value()?,
             "date" => self.date = map.next_value()?,
             "date_unixtime" => self.date_unixtime = map.next_value()?,
-            "from" => self.from = Some(map.next_value()?),
+            "from" => self.from = map.next_value()?,
             "from_id" => self.from_id = map.next_value()?,
             "text" => {
                 let text: RawText<'de> = map.next_value()?;
@@ -226,13 +125,13 @@ impl<'a> RawMessage<'a> {
             "reactions" => self.reactions = map.next_value::<Option<_>>()?.unwrap_or_default(),
             "edited" => self.edited = map.next_value()?,
             "edited_unixtime" => self.edited_unixtime = map.next_value()?,
-            "actor" => self.actor = Some(map.next_value()?),
+            "actor" => self.actor = map.next_value()?,
             "actor_id" => self.actor_id = map.next_value()?,
             "action" => self.action = map.next_value()?,
             "author" => self.author = map.next_value()?,
-            "forwarded_from" => self.forwarded_from = Some(map.next_value()?),
+            "forwarded_from" => self.forwarded_from = map.next_value()?,
             "forwarded_from_id" => self.forwarded_from_id = map.next_value()?,
-            "saved_from" => self.saved_from = Some(map.next_value()?),
+            "saved_from" => self.saved_from = map.next_value()?,
             "reply_to_peer_id" => self.reply_to_peer_id = map.next_value()?,
             "via_bot" => self.via_bot = map.next_value()?,
             "photo" => self.file.photo = map.next_value()?,
@@ -258,71 +157,6 @@ impl<'a> RawMessage<'a> {
             _ => self.rest.push((key.0.into_owned(), map.next_value()?)),
         }
         Ok(())
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for RawText<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = RawText<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or an array of text parts")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(RawText::Plain(Str(Cow::Borrowed(text))))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(RawText::Plain(Str(Cow::Owned(text.to_owned()))))
-            }
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(RawText::Absent)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut parts = Vec::new();
-                while let Some(part) = seq.next_element()? {
-                    parts.push(part);
-                }
-                Ok(RawText::Parts(parts))
-            }
-        }
-        deserializer.deserialize_any(TextVisitor)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Part<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PartVisitor;
-        impl<'de> Visitor<'de> for PartVisitor {
-            type Value = Part<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string or a text part")
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Part { text: Str(Cow::Borrowed(text)), ..Part::default() })
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Part { text: Str(Cow::Owned(text.to_owned())), ..Part::default() })
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut part = Part::default();
-                while let Some(key) = map.next_key::<Str<'de>>()? {
-                    match key.as_str() {
-                        "type" => part.kind = map.next_value()?,
-                        "text" => part.text = map.next_value()?,
-                        "href" | "language" | "user_id" | "document_id" | "additional" => {
-                            part.additional = map.next_value()?;
-                        }
-                        // `collapsed` of a quote says how it is drawn; nothing else is written.
-                        _ => {
-                            map.next_value::<IgnoredAny>()?;
-                        }
-                    }
-                }
-                Ok(part)
-            }
-        }
-        deserializer.deserialize_any(PartVisitor)
     }
 }
 
@@ -408,6 +242,8 @@ pub(super) fn salvage(object: &Value) -> (RawMessage<'_>, Vec<&str>) {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     #[test]
@@ -419,7 +255,7 @@ mod tests {
         .unwrap();
         assert_eq!(message.id, Some(Int(5)));
         assert_eq!(message.date_unixtime, Some(Int(12)));
-        assert_eq!(message.from, Some(None));
+        assert_eq!(message.from, Name::Gone);
         assert_eq!(message.from_id.unwrap().as_str(), "4294967297");
         assert!(matches!(&message.text, RawText::Parts(parts) if parts.len() == 3));
         assert_eq!(message.rest.len(), 1);

@@ -67,7 +67,9 @@ fn copy_string(string: &str, out: &mut String, repairs: &mut Repairs) -> usize {
             b'\\' => at += 2,
             0..0x20 => {
                 out.push_str(string.get(copied..at).unwrap_or_default());
-                out.push_str(&format!("\\u{byte:04x}"));
+                out.push_str("\\u00");
+                out.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+                out.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
                 at += 1;
                 copied = at;
                 repairs.escapes = true;

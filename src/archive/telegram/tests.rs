@@ -5,6 +5,7 @@
 //! comparison below is a second, independent reading of the format's facts.
 
 mod damage;
+mod hostile;
 mod pages;
 mod samples;
 mod truth;

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::ids;
-use super::raw::{Part, RawText};
+use super::value::{Part, RawText};
 use crate::model::text::{Markup, Span, Style, Text};
 
 /// Joins the parts of a text value. `true` when the two forms of the same text disagree.
@@ -69,7 +69,7 @@ fn from_parts(parts: &[Part<'_>]) -> Text {
 fn style(part: &Part<'_>) -> Option<Style> {
     let words = part.text.as_str();
     let additional =
-        part.additional.as_ref().map(super::raw::Str::as_str).filter(|a| !a.is_empty());
+        part.additional.as_ref().map(super::value::Str::as_str).filter(|a| !a.is_empty());
     Some(match part.kind.as_str() {
         "bold" => Style::Bold,
         "italic" => Style::Italic,

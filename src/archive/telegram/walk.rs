@@ -6,15 +6,15 @@
 //! and parsed again, so that a bad record costs itself and nothing more. What messages mean is
 //! left to `convert`.
 
-use memchr::memchr2;
-use memchr::memmem;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::frame::{Frame, end_by_lines, id_style, text_at_hand};
 use super::ids::IdStyle;
-use super::raw::{Int, RawMessage, salvage};
+use super::raw::{RawMessage, salvage};
 use super::repair::{Repairs, repair};
+use super::value::Int;
 use super::window::Window;
 
 /// A record longer than this is stepped over and reported. The longest text of Telegram has
@@ -123,29 +123,23 @@ struct Owner {
 
 impl Walker<'_, '_> {
     fn tell(&mut self, step: Step<'_>) -> Result<Answer, End> {
-        match (self.listen)(step) {
-            Answer::Stop => Err(End::Stopped),
-            answer => Ok(answer),
-        }
+        let answer = (self.listen)(step);
+        if answer == Answer::Stop { Err(End::Stopped) } else { Ok(answer) }
     }
 
     /// The next byte that is not white space, not consumed.
     fn peek(&mut self) -> Result<u8, End> {
         loop {
             let rest = self.window.rest();
-            match rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
-                Some(at) => {
-                    let byte = rest.get(at).copied().unwrap_or_default();
-                    self.window.consume(at);
-                    return Ok(byte);
-                }
-                None => {
-                    let blank = rest.len();
-                    self.window.consume(blank);
-                    if !self.window.more() {
-                        return Err(End::Truncated);
-                    }
-                }
+            let blank = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+            let at = rest.iter().take_while(|byte| blank(byte)).count();
+            let next = rest.get(at).copied();
+            self.window.consume(at);
+            if let Some(byte) = next {
+                return Ok(byte);
+            }
+            if !self.window.more() {
+                return Err(End::Truncated);
             }
         }
     }
@@ -265,7 +259,13 @@ impl Walker<'_, '_> {
         }
         self.window.consume(1);
         let mut number = 0;
+        // Behind a bad record there are often more: the next ones are taken one by one.
+        let mut careful = 0_u32;
         loop {
+            match careful.checked_sub(1) {
+                Some(left) => careful = left,
+                None => self.whole_messages(&mut number)?,
+            }
             match self.peek()? {
                 b']' => {
                     self.window.consume(1);
@@ -275,14 +275,46 @@ impl Walker<'_, '_> {
                 b',' => self.window.consume(1),
                 _ => {
                     number += 1;
-                    self.message(number)?;
+                    if self.message(number)? {
+                        careful = 64;
+                    }
                 }
             }
         }
     }
 
-    /// One element, parsed in place where it can be.
-    fn message(&mut self, number: u64) -> Result<(), End> {
+    /// The sound messages that are wholly at hand. Their bytes are checked to be text all at
+    /// once, which is much cheaper than string by string.
+    fn whole_messages(&mut self, number: &mut u64) -> Result<(), End> {
+        let text = text_at_hand(self.window.rest());
+        let mut at = 0;
+        let mut stopped = false;
+        while !stopped {
+            let rest = text.get(at..).unwrap_or_default();
+            let gap = rest.bytes().take_while(|b| matches!(b, b' ' | b'\n' | b'\r' | b'\t' | b','));
+            at += gap.count();
+            let rest = text.get(at..).unwrap_or_default();
+            if !rest.starts_with('{') {
+                break;
+            }
+            let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<RawMessage<'_>>();
+            let Some(Ok(raw)) = stream.next() else { break };
+            at += stream.byte_offset();
+            *number += 1;
+            let step = Step::Message {
+                number: *number,
+                raw: Box::new(raw),
+                repairs: Repairs::default(),
+                misshapen: Vec::new(),
+            };
+            stopped = (self.listen)(step) == Answer::Stop;
+        }
+        self.window.consume(at);
+        if stopped { Err(End::Stopped) } else { Ok(()) }
+    }
+
+    /// One element, parsed in place where it can be. Says whether it had to be mended.
+    fn message(&mut self, number: u64) -> Result<bool, End> {
         loop {
             let at_hand = self.window.rest().len();
             let mut stream = serde_json::Deserializer::from_slice(self.window.rest())
@@ -298,7 +330,7 @@ impl Walker<'_, '_> {
                     };
                     let answer = (self.listen)(step);
                     self.window.consume(used);
-                    return if answer == Answer::Stop { Err(End::Stopped) } else { Ok(()) };
+                    return if answer == Answer::Stop { Err(End::Stopped) } else { Ok(false) };
                 }
                 Some(Err(error)) if error.is_eof() && at_hand < LONGEST_RECORD => {
                     // Doubling keeps a long record from being parsed again for every chunk.
@@ -307,40 +339,56 @@ impl Walker<'_, '_> {
                         return Err(End::Truncated);
                     }
                 }
-                Some(Err(_)) | None => return self.mend(number),
+                Some(Err(_)) | None => return self.mend(number).map(|()| true),
             }
         }
     }
 
-    /// An element that does not parse as it stands.
+    /// An element that does not parse as it stands. Where its brackets lead astray, as a stray
+    /// quote makes them do, the exporter's indentation tells where it ends.
     fn mend(&mut self, number: u64) -> Result<(), End> {
-        let Some(length) = self.frame()? else {
-            self.skip()?;
-            self.window.shrink();
-            self.tell(Step::Unreadable { number, reason: "a record of more than 16 MiB" })?;
-            return Ok(());
-        };
-        let record = self.window.rest().get(..length).unwrap_or_default();
-        let (fixed, repairs) = repair(record);
-        self.window.consume(length);
-        if let Ok(raw) = serde_json::from_str::<RawMessage<'_>>(&fixed) {
-            let raw = Box::new(raw);
-            self.tell(Step::Message { number, raw, repairs, misshapen: Vec::new() })?;
+        let framed = self.frame();
+        if let Ok(Some(length)) = framed
+            && self.mended(number, length)?
+        {
             return Ok(());
         }
-        let reason = match serde_json::from_str::<Value>(&fixed) {
+        let (length, reason) = match (end_by_lines(self.window.rest()), framed) {
+            (Some(length), _) if self.mended(number, length)? => return Ok(()),
+            (Some(length), _) | (None, Ok(Some(length))) => (length, "not a readable object"),
+            (None, Ok(None)) => {
+                self.skip()?;
+                self.window.shrink();
+                (0, "a record of more than 16 MiB")
+            }
+            (None, Err(end)) => return Err(end),
+        };
+        self.window.consume(length);
+        self.tell(Step::Unreadable { number, reason })?;
+        Ok(())
+    }
+
+    /// Repairs and hands on the record of this length, if it is one.
+    fn mended(&mut self, number: u64, length: usize) -> Result<bool, End> {
+        let record = self.window.rest().get(..length).unwrap_or_default();
+        let (fixed, repairs) = repair(record);
+        if let Ok(raw) = serde_json::from_str::<RawMessage<'_>>(&fixed) {
+            self.window.consume(length);
+            let raw = Box::new(raw);
+            self.tell(Step::Message { number, raw, repairs, misshapen: Vec::new() })?;
+            return Ok(true);
+        }
+        match serde_json::from_str::<Value>(&fixed) {
             Ok(value) if value.is_object() => {
+                self.window.consume(length);
                 let (raw, misshapen) = salvage(&value);
                 let misshapen = misshapen.into_iter().map(str::to_owned).collect();
                 let raw = Box::new(raw);
                 self.tell(Step::Message { number, raw, repairs, misshapen })?;
-                return Ok(());
+                Ok(true)
             }
-            Ok(_) => "not an object",
-            Err(_) => "not valid JSON",
-        };
-        self.tell(Step::Unreadable { number, reason })?;
-        Ok(())
+            Ok(_) | Err(_) => Ok(false),
+        }
     }
 
     /// A small value of the structure, read whole; `None` when it is of another form.
@@ -395,79 +443,6 @@ impl Walker<'_, '_> {
             }
         }
     }
-}
-
-/// Finds the end of one JSON value by its quotes and brackets alone.
-#[derive(Debug, Default)]
-struct Frame {
-    depth: usize,
-    in_string: bool,
-    escaped: bool,
-    in_scalar: bool,
-}
-
-impl Frame {
-    /// Takes more bytes; the number of them that belong to the value, once it is over.
-    fn advance(&mut self, bytes: &[u8]) -> Option<usize> {
-        let mut at = 0;
-        while let Some(&byte) = bytes.get(at) {
-            if self.escaped {
-                self.escaped = false;
-                at += 1;
-            } else if self.in_string {
-                let Some(found) = memchr2(b'"', b'\\', bytes.get(at..).unwrap_or_default()) else {
-                    return None;
-                };
-                at += found + 1;
-                if bytes.get(at - 1) == Some(&b'\\') {
-                    self.escaped = true;
-                } else {
-                    self.in_string = false;
-                    if self.depth == 0 {
-                        return Some(at);
-                    }
-                }
-            } else {
-                match byte {
-                    b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' if self.in_scalar => {
-                        return Some(at);
-                    }
-                    b'"' => self.in_string = true,
-                    b'{' | b'[' => self.depth += 1,
-                    b'}' | b']' => {
-                        self.depth = self.depth.saturating_sub(1);
-                        if self.depth == 0 {
-                            return Some(at + 1);
-                        }
-                    }
-                    _ => self.in_scalar = self.depth == 0,
-                }
-                at += 1;
-            }
-        }
-        None
-    }
-}
-
-/// How the messages ahead write people's ids. The keys cannot stand inside a text, where their
-/// quotes would be escaped.
-fn id_style(ahead: &[u8]) -> IdStyle {
-    for key in [&b"\"from_id\""[..], b"\"actor_id\""] {
-        for at in memmem::find_iter(ahead, key) {
-            let value = ahead.get(at + key.len()..).unwrap_or_default();
-            let first = value.iter().find(|byte| !matches!(byte, b' ' | b':'));
-            match first {
-                Some(b'"') => return IdStyle::Peer,
-                Some(byte) if byte.is_ascii_digit() || *byte == b'-' => {
-                    // Exports with bare numbers are older than those with `date_unixtime`.
-                    let both = memmem::find(ahead, b"\"date_unixtime\"").is_some();
-                    return if both { IdStyle::Number } else { IdStyle::OldNumber };
-                }
-                Some(_) | None => {}
-            }
-        }
-    }
-    IdStyle::Unknown
 }
 
 #[cfg(test)]
@@ -537,9 +512,29 @@ mod tests {
                 &[
                     "1: Some(1) true []".to_owned(),
                     "2: Some(2) false [\"text\"]".to_owned(),
-                    "3: not valid JSON".to_owned(),
-                    "4: not an object".to_owned(),
+                    "3: not a readable object".to_owned(),
+                    "4: not a readable object".to_owned(),
                     "5: Some(5) false []".to_owned(),
+                    "end".to_owned()
+                ][..]
+            )
+        );
+        assert_eq!(end, End::Whole);
+    }
+
+    #[test]
+    fn a_stray_quote_costs_its_message_only() {
+        let (seen, end) = trace(
+            "{\n \"messages\": [\n  {\n   \"id\": 1,\n   \"text\": \"a\"b\"\n  },\n  {\n   \"id\": 2,\n   \
+             \"text\": \"c\"\n  },\n  {\n   \"id\": 3\n  }\n ]\n}",
+        );
+        assert_eq!(
+            seen.get(1..),
+            Some(
+                &[
+                    "1: not a readable object".to_owned(),
+                    "2: Some(2) false []".to_owned(),
+                    "3: Some(3) false []".to_owned(),
                     "end".to_owned()
                 ][..]
             )

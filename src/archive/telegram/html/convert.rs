@@ -50,7 +50,7 @@ impl<'a> Converter<'a> {
     ) -> (Flow, bool) {
         let Shown { number, content } = shown;
         let mut findings = Vec::new();
-        let occurrence = |seen: &mut Seen| number.map(|number| seen.insert(number)).unwrap_or(1);
+        let occurrence = |seen: &mut Seen| number.map_or(1, |number| seen.insert(number));
         let (message, id) = match content {
             Content::Day(day) => {
                 self.day = Some(self.clock.day(day));
@@ -104,15 +104,13 @@ impl<'a> Converter<'a> {
         body: Body,
         place: &Place,
     ) -> Message {
-        let id = match number {
-            Some(number) => ids::message(number, occurrence),
-            None => {
-                let at = sent_at.at.0.to_string();
-                let key = ids::content_key(&[&at, words]);
-                let ordinal = self.equals.entry(key).or_default();
-                *ordinal += 1;
-                ids::unnumbered(key, *ordinal)
-            }
+        let id = if let Some(number) = number {
+            ids::message(number, occurrence)
+        } else {
+            let key = ids::content_key(&[&sent_at.at.0.to_string(), words]);
+            let ordinal = self.equals.entry(key).or_default();
+            *ordinal += 1;
+            ids::unnumbered(key, *ordinal)
         };
         Message {
             id,
@@ -205,7 +203,7 @@ impl<'a> Converter<'a> {
         }
         let reactions = shared(reactions);
         let message = self.draft(number, occurrence, &words, sent_at, body, place);
-        Message { sender, forwarded, reply_to, reactions, ..message }
+        Message { sender, reply_to, forwarded, reactions, ..message }
     }
 
     fn sent_at(
@@ -258,15 +256,13 @@ impl<'a> Converter<'a> {
     ) -> Body {
         let caption = (!text.plain.is_empty()).then_some(text);
         let Some(media) = media else {
-            return match caption {
-                Some(text) => Body::Text(text),
-                None => {
-                    let detail = "an empty message: a die, a story, a live stream or a bare link \
+            if let Some(text) = caption {
+                return Body::Text(text);
+            }
+            let detail = "an empty message: a die, a story, a live stream or a bare link \
                                   preview";
-                    findings.push((FindingKind::NotInFormat, detail.to_owned()));
-                    Body::Unknown { text: String::new() }
-                }
-            };
+            findings.push((FindingKind::NotInFormat, detail.to_owned()));
+            return Body::Unknown { text: String::new() };
         };
         match media {
             Media::File(file) => self.file(file, caption, findings),

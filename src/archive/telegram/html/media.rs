@@ -221,9 +221,10 @@ fn poll(inner: &Element<'_>) -> Media {
         })
         .collect();
     if details == "To-do List" {
-        let tasks: String = options.iter().map(|option| format!("\n- {}", option.text)).collect();
+        let tasks = options.into_iter().map(|option| option.text);
+        let lines: Vec<String> = std::iter::once(question).chain(tasks).collect();
         return Media::Words {
-            text: format!("To-do list: {question}{tasks}"),
+            text: format!("To-do list: {}", lines.join("\n- ")),
             what: "a to-do list",
         };
     }

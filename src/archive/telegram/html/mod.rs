@@ -23,25 +23,22 @@ use super::clock::WallClock;
 use super::files::Files;
 use super::ids;
 use super::json::{Chat, Event, Outcome, Wanted};
-use super::layout::{Export, HtmlChat, head};
+use super::layout::{Export, HtmlChat, page_head};
 use crate::archive::container::Container;
-use crate::archive::reader::{ArchiveError, Flow, Options, Record};
+use crate::archive::reader::{Flow, Options, Record};
 use crate::model::finding::{Finding, FindingKind, Place};
 
 /// The list of chats is small; one that is not is not read to its end.
 const LONGEST_LIST: u64 = 16 << 20;
 
-/// Reads the wanted chats of one export.
-///
-/// # Errors
-/// None at present: a page that cannot be opened is a finding.
+/// Reads the wanted chats of one export. A page that cannot be opened is a finding.
 pub(super) fn read(
     container: &Container,
     export: &Export<'_>,
     options: &Options,
     wanted: &Wanted<'_>,
     tell: &mut dyn FnMut(Event<'_>) -> Flow,
-) -> Result<Outcome, ArchiveError> {
+) -> Outcome {
     let account = export.html.iter().any(|chat| chat.number.is_some());
     let listed = if account { list(container, export) } else { HashMap::new() };
     let mut outcome = Outcome { account, ..Outcome::default() };
@@ -68,12 +65,12 @@ pub(super) fn read(
             break;
         }
     }
-    Ok(outcome)
+    outcome
 }
 
 /// The chat's title; nothing for a deleted account.
 pub(super) fn full_title(container: &Container, html: &HtmlChat<'_>) -> String {
-    let title = html.pages.first().map(|page| pages::title(&head(container, page)));
+    let title = html.pages.first().map(|page| pages::title(&page_head(container, page)));
     title.filter(|title| title != DELETED).unwrap_or_default()
 }
 

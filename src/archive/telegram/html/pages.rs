@@ -17,7 +17,7 @@ const LONGEST: usize = 16 << 20;
 /// The pages of one chat, one message at a time.
 pub(in super::super) struct Pages<'a> {
     container: &'a Container,
-    pages: std::vec::IntoIter<&'a Entry>,
+    coming: std::vec::IntoIter<&'a Entry>,
     open: Option<(Window<'a>, String)>,
     /// The number of the last message on the page, from 1.
     number: u64,
@@ -35,14 +35,14 @@ pub(in super::super) enum Framed {
 
 impl<'a> Pages<'a> {
     pub(in super::super) fn new(container: &'a Container, pages: Vec<&'a Entry>) -> Self {
-        Self { container, pages: pages.into_iter(), open: None, number: 0 }
+        Self { container, coming: pages.into_iter(), open: None, number: 0 }
     }
 
     /// The next message; `None` at the end of the last page.
     pub(in super::super) fn next(&mut self) -> Option<Framed> {
         loop {
             let Some((window, page)) = &mut self.open else {
-                let entry = self.pages.next()?;
+                let entry = self.coming.next()?;
                 self.number = 0;
                 let Ok(stream) = self.container.reader(entry) else {
                     return Some(Framed::Unreadable { page: entry.name.clone(), number: 0 });

@@ -86,12 +86,11 @@ pub(in super::super) fn read(markup: &str) -> Option<Shown> {
     let content = if element.has_class("service") {
         let details = body.filter(|body| body.has_class("details"));
         let words = details.or(body).map(Element::words).unwrap_or_default();
-        match day(&words) {
-            Some(day) => Content::Day(day),
-            None => {
-                let points_at = details.and_then(anchor);
-                Content::Service { words: words.trim().to_owned(), points_at }
-            }
+        if let Some(day) = day(&words) {
+            Content::Day(day)
+        } else {
+            let points_at = details.and_then(anchor);
+            Content::Service { words: words.trim().to_owned(), points_at }
         }
     } else {
         let mut spoken = Spoken { joined: element.has_class("joined"), ..Spoken::default() };
@@ -147,7 +146,7 @@ impl Spoken {
         if let Some((before, bot)) = name.rsplit_once(" via @")
             && !bot.contains(' ')
         {
-            name = before.to_owned();
+            name.truncate(before.len());
             self.via_bot = true;
         }
         match &mut self.forwarded {

@@ -197,16 +197,9 @@ pub(super) fn decode(text: &str) -> Cow<'_, str> {
     out.push_str(plain);
     while let Some(after) = rest.strip_prefix('&') {
         let entity = after.split_once(';').and_then(|(name, after)| Some((entity(name)?, after)));
-        match entity {
-            Some((character, after)) => {
-                out.push(character);
-                rest = after;
-            }
-            None => {
-                out.push('&');
-                rest = after;
-            }
-        }
+        let (character, after) = entity.unwrap_or(('&', after));
+        out.push(character);
+        rest = after;
         let next = rest.find('&').unwrap_or(rest.len());
         let (plain, after) = rest.split_at(next);
         out.push_str(plain);

@@ -123,7 +123,7 @@ fn own_messages_only_is_said() {
                     assert!(only || chat.messages == 0, "{format} {kind}");
                 }
                 "personal_chat" | "bot_chat" | "saved_messages" => {
-                    assert!(!only, "{format} {kind}")
+                    assert!(!only, "{format} {kind}");
                 }
                 _ => {}
             }
