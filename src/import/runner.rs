@@ -200,7 +200,11 @@ impl Runner {
     }
 
     /// Removes the working copy of a job's archive. The original is the owner's.
+    ///
+    /// That the job has ended is on disk first: a job that still seemed to be running after a
+    /// sudden end would look for the archive in vain.
     async fn purge(&self, job: &mut Job) -> Result<(), ImportError> {
+        self.portals.store().flush().await?;
         let Some((folder, _)) = job.record().spool.split_once('/') else { return Ok(()) };
         let folder = self.places.spool.join(folder);
         let shown = folder.display().to_string();
