@@ -15,15 +15,14 @@ const LATENCY: Duration = Duration::from_millis(20);
 /// One blow in so many waits for a request of its own choice.
 const AIMED: usize = 4;
 /// The requests whose answers are worth losing, likelier ones more than once.
-const TARGETS: [&str; 7] = [
-    SENDING,
-    SENDING,
-    SENDING,
-    "POST */createRoom",
-    "POST */_matrix/media/*",
-    "POST */invite",
-    "POST */join",
-];
+const TARGETS: [&str; 5] = [SENDING, SENDING, SENDING, "POST */_matrix/media/*", "POST */invite"];
+/// The one that must not be repeated. Each import makes two rooms, so its first two daemons are
+/// killed here.
+const MAKING_ROOMS: &str = "POST */createRoom";
+/// A daemon that looks for a room that may or may not be made waits this long before it makes
+/// one; so long a life is given when several short ones came to nothing.
+const LONG_LIFE: Duration = Duration::from_secs(14);
+const BARREN_LIVES: usize = 3;
 
 /// How the wire, or the store, is made to lie, so that the check is seen to notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,10 +94,11 @@ async fn round(world: &mut World, wanted: &Wanted, dice: &mut Dice, tally: &mut 
     }
     let mut known: Option<String> = None;
     let mut sent = 0;
+    let (mut lives, mut barren) = (0, 0);
     let mut homeserver_due = tally.rounds.is_multiple_of(3);
     loop {
-        let blow =
-            (tally.kills < wanted.kills).then(|| Blow::draw(wanted, dice, tally, known.is_none()));
+        let blow = (tally.kills < wanted.kills)
+            .then(|| Blow::draw(wanted, dice, tally.kills, lives, barren));
         world.proxy.forget();
         let aim = weather(&world.proxy, wanted.lie, blow.as_ref());
         let mut daemon = world.installation.start(&process);
@@ -107,7 +107,7 @@ async fn round(world: &mut World, wanted: &Wanted, dice: &mut Dice, tally: &mut 
             known = world.hand_in(&process, &script);
         }
         let job = known.clone().expect("an undisturbed daemon takes a job");
-        if homeserver_due && sent >= script.calm.len() / 3 {
+        if homeserver_due && (sent >= script.calm.len() / 3 || blow.is_none()) {
             homeserver_due = false;
             restart_homeserver(world, &mut daemon, &job).await;
             tally.restarts += 1;
@@ -127,7 +127,10 @@ async fn round(world: &mut World, wanted: &Wanted, dice: &mut Dice, tally: &mut 
             .find(|one| one.method != "GET" && one.was_open_at(before) && one.was_open_at(after));
         tally.kills += 1;
         tally.kills_in_flight += usize::from(caught.is_some());
-        sent += exchanges.iter().filter(|one| one.answered.is_some() && sends(one)).count();
+        let newly = exchanges.iter().filter(|one| one.answered.is_some() && sends(one)).count();
+        sent += newly;
+        lives += 1;
+        barren = if newly > 0 { 0 } else { barren + 1 };
         let caught = caught.map_or("nothing".to_owned(), endpoint);
         let number = tally.kills;
         println!("kill {number:>3} {}; in flight: {caught}; {sent} sent", blow.words());
@@ -185,20 +188,20 @@ enum Blow {
 }
 
 impl Blow {
-    fn draw(wanted: &Wanted, dice: &mut Dice, tally: &Tally, first: bool) -> Self {
+    fn draw(wanted: &Wanted, dice: &mut Dice, kills: usize, lives: usize, barren: usize) -> Self {
         let patience = wanted.longest_life;
-        if first {
-            // In turn: the room of the canary, and the room itself.
-            return Self::Aimed { pattern: TARGETS[3], skip: tally.rounds % 2, patience };
+        if lives < 2 {
+            return Self::Aimed { pattern: MAKING_ROOMS, skip: 0, patience: LONG_LIFE };
         }
-        if tally.kills.is_multiple_of(AIMED) {
+        if kills.is_multiple_of(AIMED) {
             let pattern = TARGETS[dice.below(TARGETS.len())];
             let skip = if pattern == SENDING { dice.below(20) } else { 0 };
             return Self::Aimed { pattern, skip, patience };
         }
         let longest_ms = usize::try_from(wanted.longest_life.as_millis()).unwrap();
-        let after_ms = dice.below(longest_ms);
-        Self::Moment(Duration::from_millis(u64::try_from(after_ms).unwrap()))
+        let after_ms = u64::try_from(dice.below(longest_ms)).unwrap();
+        let longer = if barren >= BARREN_LIVES { LONG_LIFE } else { Duration::ZERO };
+        Self::Moment(longer + Duration::from_millis(after_ms))
     }
 
     /// Waits for its moment; returns early when the job rests before.

@@ -20,8 +20,6 @@ pub struct Wanted {
     pub media: usize,
     /// Deaths at each write: the second one hits what mends the first.
     pub times: usize,
-    /// One write in so many.
-    pub every: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -43,8 +41,7 @@ pub async fn die_at_each(world: &World, wanted: &Wanted) -> Tally {
     let diary = world.installation.path("diary");
     let process = Process::new("mortal")
         .with("ABORT_DIARY", diary.to_str().unwrap())
-        .with("ABORT_TIMES", &wanted.times.to_string())
-        .with("ABORT_EVERY", &wanted.every.to_string());
+        .with("ABORT_TIMES", &wanted.times.to_string());
     let mut tally = Tally::default();
     let mut known: Option<String> = None;
     for life in 1..=LIVES_AT_MOST {
@@ -80,7 +77,7 @@ pub async fn die_at_each(world: &World, wanted: &Wanted) -> Tally {
         break;
     }
     for line in std::fs::read_to_string(diary).unwrap().lines() {
-        if let Some(tree) = line.strip_prefix("died ").and_then(|write| write.split(' ').next()) {
+        if let Some(tree) = line.split(' ').next() {
             *tally.deaths.entry(tree.to_owned()).or_default() += 1;
         }
     }
