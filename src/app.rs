@@ -64,6 +64,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     private_folder(&config.daemon.state_dir)?;
     let store = Store::open(&config.daemon.state_dir.join("store"))?;
     let runner = runner(&config, &store)?;
+    runner.tidy().await?;
     let hs_token = config.appservice.hs_token.clone().context(
         "appservice.hs_token is not set\nhint: run `passerelle registration generate` first",
     )?;

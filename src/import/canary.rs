@@ -72,6 +72,9 @@ pub(super) async fn sing(
     }
     throw_away.state = PortalState::Closed;
     portals.store().put_portal(&throw_away)?;
+    // Once the bot has left it cannot come back, so that the canary was heard must not be
+    // forgotten from here on.
+    portals.store().flush().await?;
     bot.leave(&room).await?;
     Ok(())
 }

@@ -277,7 +277,11 @@ impl Runner {
     }
 
     /// Removes the working copy of a job's archive. The original is the owner's.
+    ///
+    /// That the job has ended is on disk first: a job that still seemed to be running after a
+    /// sudden end would look for the archive in vain.
     async fn purge(&self, job: &mut Job) -> Result<(), ImportError> {
+        self.portals.store().flush().await?;
         let Some((folder, _)) = job.record().spool.split_once('/') else { return Ok(()) };
         let folder = self.places.spool.join(folder);
         let shown = folder.display().to_string();
@@ -289,6 +293,45 @@ impl Runner {
         }
         job.purged().map_err(store_error)?;
         tracing::info!(job.id = job.id(), "working copy of the archive removed");
+        Ok(())
+    }
+
+    /// Removes the working copies that a sudden end left behind: those of jobs that have ended,
+    /// and those that were handed in and became no job. To be called before commands are taken,
+    /// because what is being handed in is no job's yet.
+    ///
+    /// # Errors
+    /// When the store or the disk fails.
+    pub async fn tidy(&self) -> Result<(), ImportError> {
+        let mut wanted = std::collections::HashSet::new();
+        for record in self.portals.store().jobs()? {
+            if record.purged {
+                continue;
+            }
+            match record.state {
+                JobState::Done | JobState::Cancelled => {
+                    let job = Job::load(self.portals.store(), self.clock, &record.id);
+                    self.purge(&mut job.map_err(store_error)?).await?;
+                }
+                JobState::Planned
+                | JobState::Running
+                | JobState::Verifying
+                | JobState::Paused
+                | JobState::Failed => {
+                    wanted.extend(record.spool.split('/').next().map(std::ffi::OsString::from));
+                }
+            }
+        }
+        let spool = &self.places.spool;
+        let listed = |error| disk(spool, &error);
+        let mut folders = tokio::fs::read_dir(spool).await.map_err(listed)?;
+        while let Some(folder) = folders.next_entry().await.map_err(listed)? {
+            if !wanted.contains(&folder.file_name()) {
+                let path = folder.path();
+                tokio::fs::remove_dir_all(&path).await.map_err(|error| disk(&path, &error))?;
+                tracing::info!("an archive that no job wants was removed from the spool");
+            }
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod inbox;
 mod jobs;
 mod ledger;
 mod portals;
+mod sabotage;
 mod trees;
 mod uploads;
 

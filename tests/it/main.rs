@@ -4,5 +4,6 @@
 
 mod architecture;
 mod archive;
+mod crash;
 mod registration;
 mod support;
