@@ -4,9 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy sees tests only in functions marked as such")]
 
+pub mod compare;
 pub mod member;
 pub mod proxy;
 pub mod sample;
 pub mod synapse;
+pub mod world;
 
 mod selftest;
