@@ -98,7 +98,7 @@ async fn assert_report(world: &World, job: &str, messages: usize) {
     for none in ["carried_with_loss", "left_out", "refused", "differs"] {
         assert_eq!(sums[none], 0, "{sums:#}");
     }
-    println!("findings: {}", report["findings"]);
+    assert_eq!(report["findings"], json!({ "ambiguous_time": 1 }));
     let kinds = json!({ "media": FILES, "system": 3, "text": MESSAGES - FILES });
     assert_eq!(sums["by_kind"], kinds);
     assert_eq!(report["differences"], json!([]));
