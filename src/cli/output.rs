@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::archive::{ArchiveError, ContainerError};
 use crate::import::{ImportError, PlanError};
 use crate::matrix::MatrixError;
+use crate::store::StoreError;
 
 /// Data, for people or programs. A reader that has gone is no error.
 pub(super) fn data(text: &str) {
@@ -45,7 +46,14 @@ fn hint_of(error: &anyhow::Error) -> &'static str {
         };
         let file =
             || cause.is::<std::io::Error>().then_some("check that the path exists and may be used");
-        archive.or_else(container).or_else(matrix).or_else(import).or_else(plan).or_else(file)
+        let store = || cause.downcast_ref::<StoreError>().map(StoreError::hint);
+        archive
+            .or_else(store)
+            .or_else(container)
+            .or_else(matrix)
+            .or_else(import)
+            .or_else(plan)
+            .or_else(file)
     });
     known.unwrap_or_default()
 }

@@ -1,6 +1,9 @@
 //! Integration tests: one binary, one module for each thing that must hold.
 
+mod appservice;
 mod architecture;
+mod faults;
 mod import;
+mod plan;
 mod registration;
 mod support;

@@ -231,6 +231,13 @@ impl World {
         self.daemon_end().await
     }
 
+    /// Ends the daemon as a power cut would.
+    pub fn kill_daemon(&mut self) {
+        let mut daemon = self.daemon.take().expect("a daemon runs");
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+    }
+
     /// Waits until the daemon has ended by itself.
     pub async fn daemon_end(&mut self) -> ExitStatus {
         let until = Instant::now() + PATIENCE;
@@ -243,11 +250,6 @@ impl World {
             assert!(Instant::now() < until, "the daemon does not end:\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-    }
-
-    /// Whether the daemon has ended by itself.
-    pub fn daemon_has_ended(&mut self) -> bool {
-        self.daemon.as_mut().is_none_or(|daemon| daemon.try_wait().unwrap().is_some())
     }
 
     /// Everything every daemon of this world wrote.
