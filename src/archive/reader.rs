@@ -218,3 +218,20 @@ pub enum ArchiveError {
         reason: String,
     },
 }
+
+impl ArchiveError {
+    /// What to do about it, in one English sentence.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Container(error) => error.hint(),
+            Self::Unrecognised { .. } => {
+                "hand in what the messenger exported, unchanged: WhatsApp's zip or text file, Telegram's or Olvid's export folder"
+            }
+            Self::Empty { .. } => "make the export again from the telephone",
+            Self::NoSuchChat { .. } => "`passerelle archive chats` lists the chats of an export",
+            Self::Malformed { .. } => {
+                "copy the file again from where it was exported, or make the export again"
+            }
+        }
+    }
+}

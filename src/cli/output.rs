@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::archive::{ArchiveError, ContainerError};
+use crate::import::{ImportError, PlanError};
+use crate::matrix::MatrixError;
+use crate::store::StoreError;
+
 /// Data, for people or programs. A reader that has gone is no error.
 pub(super) fn data(text: &str) {
     let mut out = std::io::stdout().lock();
@@ -21,11 +26,36 @@ pub(super) fn say(text: &str) {
 #[expect(clippy::print_stderr, reason = "this is the one place that may")]
 pub(super) fn error(error: &anyhow::Error) {
     let whole = format!("{error:#}");
-    let (text, hint) = whole.split_once("\nhint: ").unwrap_or((whole.as_str(), ""));
+    let known = hint_of(error);
+    let (text, hint) = whole.split_once("\nhint: ").unwrap_or((whole.as_str(), known));
     eprintln!("error: {text}");
     if !hint.is_empty() {
         eprintln!("\nhint: {hint}");
     }
+}
+
+/// The hint of an error that has one of its own; empty for others.
+fn hint_of(error: &anyhow::Error) -> &'static str {
+    let known = error.chain().find_map(|cause| {
+        let archive = cause.downcast_ref::<ArchiveError>().map(ArchiveError::hint);
+        let container = || cause.downcast_ref::<ContainerError>().map(ContainerError::hint);
+        let matrix = || cause.downcast_ref::<MatrixError>().map(MatrixError::hint);
+        let import = || cause.downcast_ref::<ImportError>().map(ImportError::hint);
+        let plan = || {
+            cause.is::<PlanError>().then_some("make the plan anew with `passerelle import plan`")
+        };
+        let file =
+            || cause.is::<std::io::Error>().then_some("check that the path exists and may be used");
+        let store = || cause.downcast_ref::<StoreError>().map(StoreError::hint);
+        archive
+            .or_else(store)
+            .or_else(container)
+            .or_else(matrix)
+            .or_else(import)
+            .or_else(plan)
+            .or_else(file)
+    });
+    known.unwrap_or_default()
 }
 
 /// A bar on stderr where somebody looks, nothing elsewhere.

@@ -195,6 +195,7 @@ impl Sections {
                     ServerName::parse(text).ok()
                 })?,
                 request_timeout: Duration::from_secs(self.value("matrix.request_timeout_s")?),
+                patience: Duration::from_secs(self.value("matrix.patience_s")?),
             },
             appservice,
             witness: WitnessSection { token: self.secret("witness.token")?.0 },

@@ -41,6 +41,8 @@ pub struct MatrixSection {
     pub server_name: OwnedServerName,
     /// Bound on one request.
     pub request_timeout: Duration,
+    /// How long transient failures are waited out.
+    pub patience: Duration,
 }
 
 /// `[appservice]`

@@ -78,11 +78,26 @@ impl ImportError {
         }
     }
 
+    /// What it is, in a word or two for the log: the text may name people or files.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Archive(_) => "archive",
+            Self::Plan(_) => "plan",
+            Self::Portal(error) => error.word(),
+            Self::Store(_) => "store",
+            Self::ArchiveChanged { .. } => "archive changed",
+            Self::NoWitness => "no witness",
+            Self::WitnessRejected { .. } => "witness rejected",
+            Self::Disk { .. } => "disk",
+            Self::Task { .. } => "internal",
+        }
+    }
+
     /// What an operator can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Portal(error) => error.hint(),
-            Self::Archive(_) => "check the file with `passerelle archive inspect`",
+            Self::Archive(error) => error.hint(),
             Self::Plan(_) => "make the plan anew with `passerelle import plan`",
             Self::Store(_) | Self::Disk { .. } => "free space or repair the disk, then resume",
             Self::ArchiveChanged { .. } => {

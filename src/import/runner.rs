@@ -136,7 +136,13 @@ impl Runner {
             match self.carry(&mut job, &stop).await {
                 Ok(()) => tracing::info!(job.id = job.id(), job.state = ?job.state(), "job left"),
                 Err(error) => {
-                    tracing::error!(job.id = job.id(), error = %error, "job stopped by a fault");
+                    // Its text may hold a file's or a person's name; the job keeps it.
+                    tracing::error!(
+                        job.id = job.id(),
+                        fault = error.word(),
+                        hint = error.hint(),
+                        "job stopped by a fault"
+                    );
                     job.stop_for(&error)?;
                 }
             }

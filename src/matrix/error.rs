@@ -111,6 +111,20 @@ impl MatrixError {
         }
     }
 
+    /// What it is, in a word or two for the log.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "homeserver unreachable",
+            Self::RateLimited { .. } => "rate limited",
+            Self::Server { .. } => "homeserver failing",
+            Self::TokenRejected { .. } => "token rejected",
+            Self::Refused { .. } => "refused",
+            Self::Malformed { .. } => "malformed answer",
+            Self::Request { .. } => "impossible request",
+            Self::Source { .. } => "unreadable upload",
+        }
+    }
+
     /// What an operator can do about it.
     pub fn hint(&self) -> &'static str {
         match self {

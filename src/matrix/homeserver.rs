@@ -19,8 +19,6 @@ use super::actor::Actor;
 use super::error::MatrixError;
 use crate::config::{MatrixSection, Secret};
 
-/// How long transient failures are waited out before they are handed up.
-const PATIENCE: Duration = Duration::from_secs(90);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
@@ -30,6 +28,7 @@ pub struct Homeserver {
     pub(super) http: reqwest::Client,
     pub(super) base_url: String,
     pub(super) token: Secret,
+    /// How long transient failures are waited out before they are handed up.
     patience: Duration,
     versions: SupportedVersions,
 }
@@ -55,7 +54,7 @@ impl Homeserver {
             http,
             base_url: section.homeserver_url.clone(),
             token,
-            patience: PATIENCE,
+            patience: section.patience,
             versions,
         })
     }

@@ -58,6 +58,18 @@ impl PortalError {
         }
     }
 
+    /// What it is, in a word or two for the log.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Matrix(error) => error.word(),
+            Self::Store(_) => "store",
+            Self::RoomNotAsAsked { .. } => "room not as asked",
+            Self::StoreBehindRoom { .. } => "store behind room",
+            Self::NobodyFor { .. } => "nobody for a participant",
+            Self::Retention { .. } => "retention",
+        }
+    }
+
     /// What an operator can do about it.
     pub fn hint(&self) -> &'static str {
         match self {

@@ -65,6 +65,24 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// What an operator can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::InUse { .. } => {
+                "stop the other daemon, or give this one its own daemon.state_dir"
+            }
+            Self::Format { .. } => {
+                "run the version that wrote it, or upgrade as the changelog says"
+            }
+            Self::Failed { .. } => {
+                "free space on the disk of daemon.state_dir or repair it, then start the daemon again; jobs go on where they stopped"
+            }
+            Self::Record { .. } => "bring back a backup of daemon.state_dir",
+        }
+    }
+}
+
 impl From<sled::Error> for StoreError {
     fn from(error: sled::Error) -> Self {
         Self::Failed { reason: error.to_string() }

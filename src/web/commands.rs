@@ -209,18 +209,26 @@ async fn verify(
     Path(id): Path<String>,
     Json(Again { spool, name }): Json<Again>,
 ) -> Result<Json<Report>, Failure> {
-    let job = shared.runner.job(&id)?;
+    let folder = shared.runner.places().spool.join(inside(&spool)?);
+    let verified = verify_from(&shared, &id, &folder.join(inside(&name)?)).await;
+    // Verified, refused or failed: no copy stays.
+    let _ = tokio::fs::remove_dir_all(folder).await;
+    verified.map(Json)
+}
+
+async fn verify_from(
+    shared: &Shared,
+    id: &str,
+    archive: &std::path::Path,
+) -> Result<Report, Failure> {
+    let job = shared.runner.job(id)?;
     if job.state() != JobState::Done {
         return Err(Failure::conflict(
             format!("job {id} is not done"),
             "it verifies by itself when everything is sent",
         ));
     }
-    let folder = shared.runner.places().spool.join(inside(&spool)?);
-    let path = folder.join(inside(&name)?);
-    let verified = shared.runner.verify_again(&job, &path).await;
-    let _ = tokio::fs::remove_dir_all(folder).await;
-    Ok(Json(verified?))
+    Ok(shared.runner.verify_again(&job, archive).await?)
 }
 
 async fn report(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Response, Failure> {

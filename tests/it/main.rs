@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod appservice;
 mod architecture;
 mod archive;
 mod crash;
+mod faults;
+mod import;
+mod plan;
 mod registration;
 mod support;

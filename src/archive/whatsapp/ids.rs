@@ -52,6 +52,15 @@ pub(super) fn author(exported: &str) -> (Author, NameKind) {
     (Author { id, name: name.to_owned() }, kind)
 }
 
+/// Somebody else of the same name in the same chat.
+pub(super) fn namesake(author: &Author) -> Author {
+    let Author { id, name } = author;
+    Author {
+        id: ParticipantId::new(short_digest("namesake", id.as_str().as_bytes())),
+        name: name.clone(),
+    }
+}
+
 fn is_wrapping(c: char) -> bool {
     matches!(
         c,

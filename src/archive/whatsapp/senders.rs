@@ -265,7 +265,7 @@ pub(super) struct Person {
     pub author: Author,
     /// What the name is.
     pub name_kind: NameKind,
-    /// Whether another spelling with the same id was met: `~ Ana` beside `Ana`.
+    /// Whether somebody else has the same name, saved or not: `~ Ana` beside `Ana`.
     pub namesake: bool,
 }
 
@@ -332,10 +332,16 @@ impl People {
         &self.list
     }
 
-    /// The person of that name, however it is wrapped.
+    /// The person of that name, however it is wrapped. `~ Ana` is Ana unless both spellings
+    /// write in this chat.
     pub fn find(&self, name: &str) -> Option<&Person> {
-        let id = ids::author(name).0.id;
-        self.by_id.get(id.as_str()).and_then(|index| self.list.get(*index))
+        let (author, name_kind) = ids::author(name);
+        let first = self.by_id.get(author.id.as_str()).and_then(|index| self.list.get(*index))?;
+        if first.name_kind == name_kind {
+            return Some(first);
+        }
+        let second = self.by_id.get(ids::namesake(&author).id.as_str());
+        second.and_then(|index| self.list.get(*index)).or(Some(first))
     }
 
     /// The person whose telephone number has these digits.
@@ -347,17 +353,26 @@ impl People {
     }
 
     fn add(&mut self, exported: &str) -> usize {
-        let (author, name_kind) = ids::author(exported);
-        if let Some(index) = self.by_id.get(author.id.as_str()) {
-            if let Some(person) = self.list.get_mut(*index)
-                && person.name_kind != name_kind
-            {
-                person.namesake = true;
+        let (mut author, name_kind) = ids::author(exported);
+        let mut namesake = false;
+        if let Some(index) = self.by_id.get(author.id.as_str()).copied() {
+            match self.list.get_mut(index) {
+                // Names are written when the export is made: a saved `Ana` beside a `~ Ana` who
+                // is not saved are two telephones. Whoever comes first keeps the plain id, so
+                // that a longer export of the chat changes nobody's.
+                Some(first) if first.name_kind != name_kind => {
+                    first.namesake = true;
+                    namesake = true;
+                    author = ids::namesake(&author);
+                    if let Some(second) = self.by_id.get(author.id.as_str()) {
+                        return *second;
+                    }
+                }
+                _ => return index,
             }
-            return *index;
         }
         self.by_id.insert(author.id.as_str().to_owned(), self.list.len());
-        self.list.push(Person { author, name_kind, namesake: false });
+        self.list.push(Person { author, name_kind, namesake });
         self.list.len() - 1
     }
 }
@@ -418,11 +433,18 @@ mod tests {
     }
 
     #[test]
-    fn wrapped_numbers_and_push_names_are_the_same_person() {
-        let people =
-            people(&["\u{202a}+33\u{a0}6\u{a0}39\u{202c}: x", "~\u{202f}Ana: x", "Ana: x"]);
+    fn a_saved_name_and_the_same_name_unsaved_are_two_people() {
+        let lines =
+            ["\u{202a}+33\u{a0}6\u{a0}39\u{202c}: x", "~\u{202f}Ana: x", "Ana: x", "~ Ana: y"];
+        let people = people(&lines);
+        let id = |name: &str| people.find(name).unwrap().author.id.clone();
+        assert_ne!(id("Ana"), id("~ Ana"));
+        assert_eq!(id("~\u{202f}Ana"), ids::author("Ana").0.id, "the first keeps the plain id");
         let kinds: Vec<_> = people.all().iter().map(|p| (p.name_kind, p.namesake)).collect();
-        assert_eq!(kinds, [(NameKind::Number, false), (NameKind::PushName, true)]);
+        assert_eq!(
+            kinds,
+            [(NameKind::Number, false), (NameKind::PushName, true), (NameKind::Name, true)]
+        );
         assert!(people.find("+33\u{a0}6\u{a0}39").is_some());
         assert!(people.find_number("33639").is_some());
     }

@@ -371,7 +371,7 @@ impl<'a> Tally<'a> {
         }
         let people = self.learned.people.all();
         let numbers = people.iter().filter(|person| person.name_kind == NameKind::Number).count();
-        let namesakes = people.iter().filter(|person| person.namesake).count();
+        let namesakes = people.iter().filter(|person| person.namesake).count() / 2;
         if numbers > 0 {
             let detail = format!("{numbers} people are known by their number only");
             self.remark(FindingKind::NameIsNumber, None, detail);
