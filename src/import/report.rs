@@ -14,6 +14,8 @@ use crate::model::time::UnixMillis;
 
 /// How many findings of one kind the report spells out; the rest is in the records' file.
 const EXAMPLES: usize = 5;
+/// How many differences the report spells out.
+const DIFFERENCES: usize = 200;
 
 /// A whole report. Its JSON form is this; its readable form is [`Report::to_text`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,15 +28,14 @@ pub struct Report {
     pub findings: BTreeMap<FindingKind, u64>,
     /// The first few findings of each kind.
     pub examples: Vec<Finding>,
-    /// Where the room is not what the archive says; empty when it is verified.
+    /// How often the room is not what the archive says; 0 when it is verified.
+    pub differences_total: u64,
+    /// The first of these differences; all of them are in the records' file.
     pub differences: Vec<Difference>,
     /// Files whose bytes were compared.
     pub files_compared: u64,
     /// Messages in the room that are not ours.
     pub room_events_of_others: u64,
-    /// One line for each record, kept in a file of its own.
-    #[serde(skip)]
-    pub records: Vec<RecordLine>,
 }
 
 /// What was imported, whereto, by whom.
@@ -194,17 +195,17 @@ impl Report {
             sums: Sums::default(),
             findings: BTreeMap::new(),
             examples: Vec::new(),
+            differences_total: 0,
             differences: Vec::new(),
             files_compared: 0,
             room_events_of_others: 0,
-            records: Vec::new(),
         }
     }
 
     /// Whether the room is what the archive says, and every record of the archive, by the
     /// count made for the plan, has its disposition.
     pub fn is_verified(&self) -> bool {
-        self.differences.is_empty()
+        self.differences_total == 0
             && self.sums.differs == 0
             && self.sums.disposed() == self.head.archive.records
     }
@@ -218,7 +219,16 @@ impl Report {
         }
     }
 
-    pub(super) fn add(&mut self, line: RecordLine) {
+    /// Notes a difference.
+    pub(super) fn differ(&mut self, difference: Difference) {
+        self.differences_total += 1;
+        if self.differences.len() < DIFFERENCES {
+            self.differences.push(difference);
+        }
+    }
+
+    /// Counts a record.
+    pub(super) fn add(&mut self, line: &RecordLine) {
         let sums = &mut self.sums;
         sums.records += 1;
         sums.events += line.events.len() as u64;
@@ -236,8 +246,9 @@ impl Report {
         for finding in &line.findings {
             self.remark(finding);
         }
-        self.differences.extend(line.differences.iter().cloned());
-        self.records.push(line);
+        for difference in &line.differences {
+            self.differ(difference.clone());
+        }
     }
 }
 

@@ -1,8 +1,6 @@
 //! Takes due jobs up, one after another, and carries each to its end or its fault.
 
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,11 +11,13 @@ use tokio::sync::Notify;
 use super::error::ImportError;
 use super::execute::{Outcome, Stop, execute};
 use super::job::{Job, JobError, store_error};
+use super::records::{RecordsFile, disk, private_folder, write_report};
 use super::report::Report;
 use super::settings::Settings;
-use super::source::{open_archive, task};
+use super::source::open_archive;
 use super::undo::undo;
 use super::verify::verify;
+use crate::archive::Archive;
 use crate::model::time::Clock;
 use crate::portal::Portals;
 use crate::store::{JobState, StoreError, Wanted};
@@ -210,12 +210,11 @@ impl Runner {
             Outcome::Sent => {}
         }
         job.verify().map_err(store_error)?;
-        let report = verify(job, &archive, &self.portals, &self.settings).await?.report;
-        self.keep_report(job, &report).await?;
+        let report = self.read_back(job, &archive).await?;
         if !report.is_verified() {
             let fault = format!(
                 "the room differs from the archive in {} place(s), and {} of {} records are accounted for",
-                report.differences.len(),
+                report.differences_total,
                 report.sums.disposed(),
                 report.head.archive.records
             );
@@ -259,8 +258,7 @@ impl Runner {
     pub async fn verify_again(&self, job: &Job, path: &Path) -> Result<Report, ImportError> {
         let _claim = self.claim(job.id()).map_err(store_error)?;
         let archive = open_archive(path, job.plan()).await?;
-        let report = verify(job, &archive, &self.portals, &self.settings).await?.report;
-        self.keep_report(job, &report).await?;
+        let report = self.read_back(job, &archive).await?;
         self.dismiss_witness(job, &report.head.room_id).await?;
         Ok(report)
     }
@@ -341,13 +339,13 @@ impl Runner {
         Ok(())
     }
 
-    async fn keep_report(&self, job: &Job, report: &Report) -> Result<(), ImportError> {
+    /// Verifies, and keeps the report.
+    async fn read_back(&self, job: &Job, archive: &Arc<Archive>) -> Result<Report, ImportError> {
         let folder = self.report_folder(job.id());
-        let report = report.clone();
-        let wording = Wording::new(self.settings.language);
-        tokio::task::spawn_blocking(move || write_report(&folder, &report, wording))
-            .await
-            .map_err(task)?
+        let mut lines = RecordsFile::create(&folder)?;
+        let report = verify(job, archive, &self.portals, &self.settings, &mut lines).await?;
+        write_report(&folder, &report, Wording::new(self.settings.language))?;
+        Ok(report)
     }
 
     /// Where a job's report lies.
@@ -370,50 +368,4 @@ impl Runner {
     pub fn states(&self) -> Result<Vec<JobState>, StoreError> {
         Ok(self.portals.store().jobs()?.into_iter().map(|job| job.state).collect())
     }
-}
-
-/// `report.json`, `report.txt`, and `records.jsonl` with one line a record; readable by the
-/// daemon's user only.
-fn write_report(folder: &Path, report: &Report, wording: Wording) -> Result<(), ImportError> {
-    private_folder(folder)?;
-    let json = serde_json::to_string_pretty(report)
-        .map_err(|error| ImportError::Task { reason: error.to_string() })?;
-    write_private(&folder.join("report.json"), |out| writeln!(out, "{json}"))?;
-    let text = report.to_text(wording);
-    write_private(&folder.join("report.txt"), |out| out.write_all(text.as_bytes()))?;
-    write_private(&folder.join("records.jsonl"), |out| {
-        for line in &report.records {
-            serde_json::to_writer(&mut *out, line)?;
-            out.write_all(b"\n")?;
-        }
-        Ok(())
-    })
-}
-
-fn write_private(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<(), ImportError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options
-        .open(path)
-        .and_then(|file| {
-            let mut out = std::io::BufWriter::new(file);
-            write(&mut out)?;
-            out.flush()
-        })
-        .map_err(|error| disk(path, &error))
-}
-
-fn private_folder(path: &Path) -> Result<(), ImportError> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|error| disk(path, &error))
-}
-
-fn disk(path: &Path, error: &std::io::Error) -> ImportError {
-    ImportError::Disk { path: path.display().to_string(), reason: error.to_string() }
 }

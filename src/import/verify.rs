@@ -17,6 +17,7 @@ use super::difference::{Difference, What};
 use super::error::ImportError;
 use super::job::Job;
 use super::opening::open_portal;
+use super::records::RecordsFile;
 use super::report::{Disposition, RecordLine, Report};
 use super::settings::{Settings, Witness};
 use super::source;
@@ -31,13 +32,6 @@ use crate::store::{LedgerRow, PartState};
 /// Files downloaded at once for comparison.
 const DOWNLOADS: usize = 4;
 
-/// The result of a verification.
-#[derive(Clone, Debug)]
-pub struct Verified {
-    /// The report, without its head.
-    pub report: Report,
-}
-
 /// What we keep of one event of the room.
 struct Seen {
     position: u64,
@@ -48,7 +42,8 @@ struct Seen {
     content: [u8; 32],
 }
 
-/// Verifies a job's room. Changes nothing but the witness's own membership.
+/// Verifies a job's room, writing the fate of each record into `lines` as it goes. Changes
+/// nothing but the witness's own membership.
 ///
 /// # Errors
 /// When the homeserver or the archive cannot be read. Differences are a result, not an error.
@@ -57,7 +52,8 @@ pub async fn verify(
     archive: &Arc<Archive>,
     portals: &Portals,
     settings: &Settings,
-) -> Result<Verified, ImportError> {
+    lines: &mut RecordsFile,
+) -> Result<Report, ImportError> {
     let witness = &settings.witness().await?;
     let portal = open_portal(job, portals, settings).await?;
     portals.bot().invite(portal.room(), &witness.user).await?;
@@ -72,7 +68,9 @@ pub async fn verify(
         let (ordinal, record) = record?;
         match record {
             Record::Finding(finding) if finding.kind.replaces_message() => {
-                report.add(RecordLine::finding(ordinal, &finding));
+                let line = RecordLine::finding(ordinal, &finding);
+                report.add(&line);
+                lines.write(&line)?;
             }
             Record::Finding(finding) => report.remark(&finding),
             Record::Message(message) => {
@@ -81,23 +79,28 @@ pub async fn verify(
                 let (rows, losses) = portal.expected(&delivery)?;
                 let differences = compare(&portal, &rows, &place, &mut room, &mut last_position)?;
                 files.extend(files_of(archive, &delivery, &place));
-                report.add(line(&portal, ordinal, &delivery, &rows, losses, differences)?);
+                let line = line(&portal, ordinal, &delivery, &rows, losses, differences)?;
+                report.add(&line);
+                lines.write(&line)?;
             }
         }
     }
     for (message, part) in room.into_keys() {
         let place = Place::default();
-        report.differences.push(Difference { message, part, place, what: What::Unexpected });
+        report.differ(Difference { message, part, place, what: What::Unexpected });
     }
     report.files_compared = files.len() as u64;
     let mut downloads = futures_util::stream::iter(files)
         .map(|file| compare_file(witness, file))
         .buffer_unordered(DOWNLOADS);
     while let Some(difference) = downloads.next().await {
-        report.differences.extend(difference?);
+        if let Some(difference) = difference? {
+            report.differ(difference);
+        }
     }
     drop(downloads);
-    Ok(Verified { report })
+    lines.finish()?;
+    Ok(report)
 }
 
 type Index = HashMap<(MessageId, u16), Seen>;
