@@ -2,6 +2,7 @@
 
 mod appservice;
 mod architecture;
+mod cli;
 mod faults;
 mod import;
 mod plan;
