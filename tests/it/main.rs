@@ -5,6 +5,7 @@
 mod appservice;
 mod architecture;
 mod archive;
+mod cli;
 mod crash;
 mod faults;
 mod import;
