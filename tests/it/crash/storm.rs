@@ -86,7 +86,7 @@ pub async fn rage(world: &mut World, wanted: &Wanted) -> Tally {
 
 /// One import, from the making of its room to its end, with as many kills on the way as fall due.
 async fn round(world: &mut World, wanted: &Wanted, dice: &mut Dice, tally: &mut Tally) {
-    let seed = wanted.seed + u64::try_from(tally.rounds).unwrap();
+    let seed = wanted.seed.wrapping_add(u64::try_from(tally.rounds).unwrap());
     let script = world.script(seed, wanted.messages, wanted.media).await;
     println!("round {}: {} events to send", tally.rounds + 1, script.calm.len());
     let mut process =
