@@ -1,6 +1,8 @@
 //! What breaks, what the operator then reads, and that `resume` finishes it with nothing lost
 //! or doubled.
 
+#![expect(clippy::unwrap_used, reason = "clippy sees tests only in functions marked as such")]
+
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +19,7 @@ use super::support::world::{Said, Setting, Wire, World, run, text};
 
 const SENDING: &str = "PUT */send/m.room.message/*";
 const UPLOADING: &str = "POST /_matrix/media/v3/upload";
-const HELD: Duration = Duration::from_secs(60);
+const HELD: Duration = Duration::from_mins(1);
 
 /// Asserts what an operator is told when a job stops, and how it stands afterwards.
 async fn stopped(world: &World, job: &str, said: Said, state: &str, error: &[&str], hint: &str) {
@@ -321,6 +323,7 @@ fn copy_folder(from: &Path, to: &Path) {
     assert!(done.success());
 }
 
+#[expect(clippy::print_stdout, reason = "a skipped test says so")]
 async fn full_disk(world: &mut World) {
     let Some(disk) = Disk::mount(world.path("small-disk")) else {
         println!("skipped: a full disk, since this user may not mount a small one");

@@ -8,3 +8,4 @@ mod import;
 mod plan;
 mod registration;
 mod support;
+mod verify;

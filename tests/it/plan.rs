@@ -1,5 +1,7 @@
 //! What keeps a plan from being started, by the command line and around it.
 
+#![expect(clippy::unwrap_used, reason = "clippy sees tests only in functions marked as such")]
+
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
@@ -32,9 +34,13 @@ async fn undecided(world: &World) {
         "participant 1 (`",
         "participant 6 (`",
     ];
-    expected.iter().for_each(|words| assert!(said.err.contains(words), "{said:#?}"));
+    for words in expected {
+        assert!(said.err.contains(words), "{said:#?}");
+    }
     let said = world.cli(&["import", "start", text(&plan)]).await.failed();
-    expected.iter().for_each(|words| assert!(said.err.contains(words), "{said:#?}"));
+    for words in expected {
+        assert!(said.err.contains(words), "{said:#?}");
+    }
     assert_eq!(said.err.matches("is not reviewed").count(), 6, "{said:#?}");
     assert!(said.hint().contains("plan.toml"), "{said:#?}");
     assert_eq!(said.out, "");
