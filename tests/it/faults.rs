@@ -354,8 +354,9 @@ async fn full_disk(world: &mut World) {
     // A daemon that can write nothing down ends, and says why; what it was doing is on disk.
     assert_eq!(world.daemon_end().await.code(), Some(1), "{}", world.log());
     let log = world.log();
-    let last = log.split("error: ").last().unwrap();
-    assert!(last.contains("the store failed") && last.contains("\nhint: free space"), "{last}");
+    let last = log.split("\nerror: ").last().unwrap();
+    assert!(last.contains("the store failed: No space left"), "{last}");
+    assert!(last.contains("\nhint: free space"), "{last}");
     let said = world.cli(&["import", "status", &job]).await.failed();
     assert!(said.hint().contains("passerelle run"), "{said:#?}");
     std::fs::remove_file(&ballast).unwrap();
