@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 PYTHON ?= python3
 HOMESERVER := $(PYTHON) sandbox/homeserver/homeserver.py
+# What tests are built with: a daemon that breaks where the crash test tells it to.
+SABOTAGE := --features sabotage
 # Tests that share a processor with a homeserver gain nothing from more of each other.
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
@@ -29,22 +31,35 @@ test: fmt-check clippy venv sample-check tests ## Formatting, lints, unit and in
 .PHONY: tests
 tests: ## Only the tests
 	$(call step,tests: building)
-	$(CARGO) test --locked --all-targets --no-run
+	$(CARGO) test --locked $(SABOTAGE) --all-targets --no-run
 	$(call step,tests: the examples in the documentation)
-	$(CARGO) test --locked --doc
+	$(CARGO) test --locked $(SABOTAGE) --doc
 ifeq ($(NEXTEST),yes)
 	$(call step,tests: running with cargo-nextest)
-	$(CARGO) nextest run --locked --all-targets
+	$(CARGO) nextest run --locked $(SABOTAGE) --all-targets
 else
 	$(call step,tests: running with cargo test (cargo-nextest is not installed))
-	$(CARGO) test --locked --all-targets
+	$(CARGO) test --locked $(SABOTAGE) --all-targets
 endif
 
+# A folder of its own, so that no release is ever linked from a daemon that can be told to break.
+CRASH_TARGET := target/crash
+CRASH_FIGURES := $(CRASH_TARGET)/figures
+CRASH_CARGO := CARGO_PROFILE_RELEASE_LTO=off $(CARGO) test --release --locked $(SABOTAGE) \
+	--target-dir $(CRASH_TARGET) --test it
+
 .PHONY: crash
-crash: venv ## Kill the daemon at many moments and compare (SEED=, KILLS=, BREAK=)
-	$(call step,crash runs)
-	@# INTEGRATOR: the long crash runs are one ignored test of tests/it; give its name here.
-	$(CARGO) test --release --locked --test it -- --ignored --nocapture crash
+crash: venv ## Kill the daemon at many moments and compare (SEED=, KILLS=, BREAK=no-flush|drop|double|swap)
+	$(call step,crash: building)
+	$(CRASH_CARGO) --no-run
+	$(call step,crash: some minutes of kills)
+	@rm -f $(CRASH_FIGURES)
+	@status=0; \
+	SEED='$(SEED)' KILLS='$(KILLS)' BREAK='$(BREAK)' CRASH_FIGURES='$(CURDIR)/$(CRASH_FIGURES)' \
+		$(CRASH_CARGO) -- --ignored --nocapture --exact \
+		crash::killed_at_many_moments_and_at_every_write || status=$$?; \
+	if [ -f $(CRASH_FIGURES) ]; then cat $(CRASH_FIGURES); fi; \
+	exit $$status
 
 .PHONY: check
 check: ## Does it compile?
@@ -65,7 +80,7 @@ fmt-check:
 .PHONY: clippy
 clippy:
 	$(call step,lints)
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets $(SABOTAGE) -- -D warnings
 
 .PHONY: deny
 deny: ## Licences, sources and bans of the dependencies (needs cargo-deny)
@@ -81,7 +96,7 @@ typos:
 
 .PHONY: accept
 accept: venv ## Take the snapshots as they are now for the expected ones, then look at the diff
-	INSTA_UPDATE=always $(CARGO) test --locked --all-targets
+	INSTA_UPDATE=always $(CARGO) test --locked $(SABOTAGE) --all-targets
 	@git status --short -- '*.snap' 'tests/fixtures'
 
 .PHONY: venv

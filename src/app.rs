@@ -25,7 +25,7 @@ use crate::wording::{Language, Wording};
 /// Transactions that may wait for the store. The homeserver sends one at a time.
 const TRANSACTIONS_AHEAD: usize = 4;
 /// How often rooms are read up for events that no transaction brought.
-const READ_UP_EVERY: Duration = Duration::from_secs(300);
+const READ_UP_EVERY: Duration = Duration::from_mins(5);
 /// After a handler's failure, before it is tried again.
 const HANDLER_PAUSE: Duration = Duration::from_secs(5);
 
@@ -64,6 +64,7 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     private_folder(&config.daemon.state_dir)?;
     let store = Store::open(&config.daemon.state_dir.join("store"))?;
     let runner = runner(&config, &store)?;
+    runner.tidy().await?;
     let hs_token = config.appservice.hs_token.clone().context(
         "appservice.hs_token is not set\nhint: run `passerelle registration generate` first",
     )?;

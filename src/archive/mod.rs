@@ -7,8 +7,10 @@
 //! A new messenger is one folder implementing [`Reader`] and one line in `READERS`.
 
 mod container;
+mod olvid;
 mod opened;
 mod reader;
+mod telegram;
 mod whatsapp;
 
 pub use container::{Access, Container, ContainerError, Entry, Limits, Password};
@@ -19,4 +21,4 @@ pub use reader::{
 };
 
 /// Every reader, in the order that settles a tie.
-static READERS: &[&dyn Reader] = &[&whatsapp::Whatsapp];
+static READERS: &[&dyn Reader] = &[&whatsapp::Whatsapp, &telegram::Telegram, &olvid::Olvid];

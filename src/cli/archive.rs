@@ -209,6 +209,6 @@ fn finding_line(finding: &Finding) -> String {
 }
 
 /// A kind as its serialised word, with spaces.
-fn word<T: serde::Serialize>(kind: &T) -> String {
+pub(super) fn word<T: serde::Serialize>(kind: &T) -> String {
     serde_json::to_string(kind).unwrap_or_default().trim_matches('"').replace('_', " ")
 }

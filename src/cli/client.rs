@@ -88,9 +88,8 @@ async fn read<T: DeserializeOwned>(answer: reqwest::Result<Response>) -> anyhow:
         return Ok(answer.json().await?);
     }
     let status = answer.status();
-    let ApiError { error, hint, objections } = match answer.json().await {
-        Ok(error) => error,
-        Err(_) => bail!("the daemon answered {status}"),
+    let Ok(ApiError { error, hint, objections }) = answer.json().await else {
+        bail!("the daemon answered {status}");
     };
     let mut text = error;
     for objection in objections {

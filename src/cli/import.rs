@@ -13,7 +13,7 @@ use super::client::Daemon;
 use super::{Exit, output};
 use crate::app;
 use crate::config::Config;
-use crate::import::{Plan, PlanError, Report, Wishes, plan};
+use crate::import::{ImportError, Plan, PlanError, Report, Wishes, plan};
 use crate::model::ids::ChatId;
 use crate::store::JobState;
 use crate::web::{JobView, MadeJob, NewJob};
@@ -171,7 +171,7 @@ async fn make_plan(arguments: PlanArguments, config: &Config) -> anyhow::Result<
         invite,
         max_file_bytes: config.import.max_file_bytes,
     };
-    let made = plan(archive, lookup.as_ref(), wishes).await.map_err(explain)?;
+    let made = plan(archive, lookup.as_ref(), wishes).await.map_err(|error| explain(&error))?;
     std::fs::write(&path, made.to_text())
         .with_context(|| format!("cannot write {}", path.display()))?;
     let facts = &made.archive;
@@ -184,11 +184,15 @@ async fn make_plan(arguments: PlanArguments, config: &Config) -> anyhow::Result<
         facts.files_bytes,
         made.participants.len()
     ));
+    output::say(&format!("about {} on a homeserver of usual speed", estimate(facts)));
     if facts.files_too_large > 0 {
         output::say(&format!("{} file(s) are too large for the homeserver", facts.files_too_large));
     }
     if facts.files_absent > 0 {
         output::say(&format!("{} file(s) are not in the archive", facts.files_absent));
+    }
+    for (kind, count) in &facts.findings {
+        output::say(&format!("finding: {count} × {}", super::archive::word(kind)));
     }
     output::say(&format!("wrote {}; still to be decided:", path.display()));
     for objection in made.objections() {
@@ -197,8 +201,19 @@ async fn make_plan(arguments: PlanArguments, config: &Config) -> anyhow::Result<
     Ok(Exit::Done)
 }
 
-fn explain(error: crate::import::ImportError) -> anyhow::Error {
-    if let crate::import::ImportError::Plan(PlanError::ChatWanted { chats }) = &error {
+/// A rough time for sending and reading back: Synapse takes some forty messages a second in one
+/// room, and some thirty files.
+fn estimate(facts: &crate::import::PlanFacts) -> String {
+    let seconds = (facts.messages + facts.files) / 35 + facts.messages / 500 + 5;
+    match seconds {
+        0..=90 => format!("{seconds} s"),
+        91..=5400 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3600)),
+    }
+}
+
+fn explain(error: &ImportError) -> anyhow::Error {
+    if let ImportError::Plan(PlanError::ChatWanted { chats }) = error {
         let list: Vec<String> =
             chats.iter().map(|(id, title)| format!("\n  {id}  {title}")).collect();
         return anyhow::anyhow!("{error}:{}", list.concat());
@@ -271,7 +286,9 @@ async fn status(
             if json {
                 output::data(&serde_json::to_string_pretty(&views)?);
             } else {
-                views.iter().for_each(|view| output::data(&line(view)));
+                for view in &views {
+                    output::data(&line(view));
+                }
             }
             Ok(Exit::Done)
         }
@@ -352,10 +369,10 @@ fn long(view: &JobView) -> String {
     for (name, value) in
         [("fault", &view.fault), ("hint", &view.hint)].iter().filter(|(_, value)| !value.is_empty())
     {
-        text.push_str(&format!("\n{name}: {value}"));
+        text.extend(["\n", name, ": ", value]);
     }
     if let Some(report) = &view.report {
-        text.push_str(&format!("\nreport: {report}"));
+        text.extend(["\nreport: ", report]);
     }
     text
 }

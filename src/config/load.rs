@@ -261,7 +261,15 @@ impl Sections {
         let found = match &entry.value.kind {
             ValueKind::String(text) if text.is_empty() => "not set".to_owned(),
             ValueKind::Array(_) => "a list".to_owned(),
-            _ => format!("`{}`", entry.value),
+            ValueKind::Table(_) => "a table".to_owned(),
+            ValueKind::Nil
+            | ValueKind::Boolean(_)
+            | ValueKind::I64(_)
+            | ValueKind::I128(_)
+            | ValueKind::U64(_)
+            | ValueKind::U128(_)
+            | ValueKind::Float(_)
+            | ValueKind::String(_) => format!("`{}`", entry.value),
         };
         ConfigError::Value {
             origin: entry.origin.clone(),

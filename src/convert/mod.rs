@@ -5,7 +5,9 @@
 //! files are already on the homeserver) comes in through [`Resolved`]; how the plan wants
 //! things said comes in through [`Policy`]. Sending, encrypting, uploading and the mark that
 //! says where an event was imported from belong to `portal`. [`media`] looks into files.
+//! [`from_matrix`] is the way back, for what people write in the room.
 
+pub mod from_matrix;
 pub mod markup;
 pub mod media;
 mod part;

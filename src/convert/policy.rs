@@ -17,7 +17,9 @@ pub struct Policy {
     /// What becomes of topics.
     pub topics: Topics,
     /// Most bytes of one event's content as JSON. The server refuses events over 65,536 bytes
-    /// all told; the default leaves room for the envelope, the mark and the encryption.
+    /// all told; the default leaves room for the envelope and the mark. In an encrypted room
+    /// this must be [`Policy::ENCRYPTED_CONTENT_LIMIT_BYTES`] or less: ciphertext is written
+    /// in base64 and takes a third more.
     pub content_limit_bytes: usize,
     /// The zone in which dates are written where the export gives no wall-clock time.
     pub zone: TimeZone,
@@ -39,6 +41,9 @@ impl Default for Policy {
 impl Policy {
     /// The default of `content_limit_bytes`.
     pub const CONTENT_LIMIT_BYTES: usize = 60_000;
+    /// The most that fits once it is encrypted: 46,000 bytes, the mark and the inner envelope
+    /// (some 1,500) make 63,400 bytes of base64.
+    pub const ENCRYPTED_CONTENT_LIMIT_BYTES: usize = 46_000;
     /// Below this a media event with all its facts would not fit; smaller limits count as this.
     pub const LEAST_CONTENT_LIMIT_BYTES: usize = 4_096;
 

@@ -7,7 +7,7 @@ use ruma::OwnedUserId;
 use serde_json::value::to_raw_value;
 
 use super::error::ImportError;
-use super::execute::{Settings, Witness};
+use super::settings::{Settings, Witness};
 use crate::matrix::{Outgoing, RoomWish};
 use crate::model::time::UnixMillis;
 use crate::portal::{PortalError, Portals};
@@ -72,6 +72,9 @@ pub(super) async fn sing(
     }
     throw_away.state = PortalState::Closed;
     portals.store().put_portal(&throw_away)?;
+    // Once the bot has left it cannot come back, so that the canary was heard must not be
+    // forgotten from here on.
+    portals.store().flush().await?;
     bot.leave(&room).await?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::plan::PlanError;
+use super::objection::PlanError;
 use crate::archive::ArchiveError;
 use crate::matrix::MatrixError;
 use crate::portal::PortalError;

@@ -3,10 +3,11 @@
 use thiserror::Error;
 
 use super::error::ImportError;
-use super::plan::{Plan, PlanError};
+use super::objection::PlanError;
+use super::plan::Plan;
 use crate::model::ids::Sha256;
 use crate::model::time::{Clock, UnixMillis};
-use crate::store::{JobRecord, JobState, Store, StoreError};
+use crate::store::{JobRecord, JobState, Store, StoreError, Wanted};
 
 /// One import job.
 #[derive(Clone, Debug)]
@@ -35,6 +36,12 @@ pub enum JobError {
         state: JobState,
         /// What was wanted.
         wanted: &'static str,
+    },
+    /// Something else is being done with it.
+    #[error("job {id} is busy")]
+    Busy {
+        /// The job.
+        id: String,
     },
     /// The chat was imported already.
     #[error("this chat of this archive was imported by job {id}")]
@@ -91,7 +98,6 @@ impl Job {
             done: 0,
             fault: String::new(),
             hint: String::new(),
-            pause_wanted: false,
             purged: false,
         };
         store.put_job(&record)?;
@@ -187,35 +193,38 @@ impl Job {
         let state = if error.is_transient() { JobState::Paused } else { JobState::Failed };
         self.record.fault = error.to_string();
         error.hint().clone_into(&mut self.record.hint);
-        self.record.pause_wanted = false;
         self.move_to(state)
     }
 
-    /// It fails because the room is not what the archive says.
+    /// It fails because the room is not what the archive says; `fault` says how.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn fail_verification(&mut self, differences: usize) -> Result<(), JobError> {
-        self.record.fault = format!("the room differs from the archive in {differences} place(s)");
+    pub fn fail_verification(&mut self, fault: String) -> Result<(), JobError> {
+        self.record.fault = fault;
         "see `passerelle import report`; nobody was invited".clone_into(&mut self.record.hint);
         self.move_to(JobState::Failed)
     }
 
-    /// Asks it to stop at the next message.
+    /// Whether it can be asked to pause now.
     ///
     /// # Errors
-    /// When it is not planned or running, or the store fails.
-    pub fn want_pause(&mut self) -> Result<(), JobError> {
+    /// When it rests already.
+    pub fn check_pausable(&self) -> Result<(), JobError> {
         match self.record.state {
-            JobState::Planned => self.pause(),
-            JobState::Running | JobState::Verifying => {
-                self.record.pause_wanted = true;
-                Ok(self.store.put_job(&self.record)?)
-            }
+            JobState::Planned | JobState::Running | JobState::Verifying => Ok(()),
             JobState::Done | JobState::Paused | JobState::Failed | JobState::Cancelled => {
                 Err(self.wrong("paused"))
             }
         }
+    }
+
+    /// Whether somebody asked it to pause.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn pause_wanted(&self) -> Result<bool, JobError> {
+        Ok(self.store.pause_wanted(self.id())?)
     }
 
     /// It stands still until somebody resumes it.
@@ -223,7 +232,6 @@ impl Job {
     /// # Errors
     /// When the store fails.
     pub fn pause(&mut self) -> Result<(), JobError> {
-        self.record.pause_wanted = false;
         self.record.fault = String::new();
         self.record.hint = String::new();
         self.move_to(JobState::Paused)
@@ -272,10 +280,6 @@ impl Job {
     /// When the store fails.
     pub fn progress(&mut self, done: u64) -> Result<(), JobError> {
         self.record.done = done;
-        // Somebody may have asked for a pause meanwhile.
-        if let Some(stored) = self.store.job(&self.record.id)? {
-            self.record.pause_wanted = stored.pause_wanted;
-        }
         Ok(self.store.put_job(&self.record)?)
     }
 
@@ -301,11 +305,30 @@ impl Job {
 
     fn move_to(&mut self, state: JobState) -> Result<(), JobError> {
         self.record.state = state;
+        match state {
+            JobState::Planned | JobState::Running | JobState::Verifying => {}
+            // It rests: a wish that it rest has come true.
+            JobState::Done | JobState::Paused | JobState::Failed | JobState::Cancelled => {
+                self.store.want_pause(&self.record.id, Wanted::No)?;
+            }
+        }
         self.record.changed_at = self.clock.now();
         Ok(self.store.put_job(&self.record)?)
     }
 
     fn wrong(&self, wanted: &'static str) -> JobError {
         JobError::WrongState { id: self.record.id.clone(), state: self.record.state, wanted }
+    }
+}
+
+/// A fault of our records as an import's fault.
+pub(super) fn store_error(error: JobError) -> ImportError {
+    match error {
+        JobError::Store(error) => error.into(),
+        other @ (JobError::Unknown { .. }
+        | JobError::WrongState { .. }
+        | JobError::Busy { .. }
+        | JobError::Repeated { .. }
+        | JobError::Plan(_)) => ImportError::Task { reason: other.to_string() },
     }
 }

@@ -5,27 +5,36 @@
 //! ordinary member and compares it with the archive, message by message.
 
 mod canary;
+mod difference;
 mod error;
 mod execute;
 mod job;
+mod objection;
+mod opening;
 mod plan;
 mod plan_text;
+mod planning;
+mod records;
 mod report;
 mod report_text;
 mod runner;
+mod settings;
 mod source;
 mod undo;
+mod upload;
 mod verify;
 
+pub use difference::{Difference, What};
 pub use error::ImportError;
-pub use execute::{Outcome, Settings, Stop, Witness, execute};
+pub use execute::{Outcome, Stop, execute};
 pub use job::{Job, JobError};
-pub use plan::{
-    Objection, PARTICIPANT_EXPORTER_UNKNOWN, ParticipantPlan, Plan, PlanError, PlanFacts, Wishes,
-    plan,
-};
-pub use report::{Disposition, Report, ReportHead, Sums};
-pub use runner::{Places, Runner};
+pub use objection::{EXPORTER_UNKNOWN, Objection, PlanError};
+pub use plan::{ParticipantPlan, Plan, PlanFacts};
+pub use planning::{Wishes, plan};
+pub use records::RecordsFile;
+pub use report::{Disposition, RecordLine, Report, ReportHead, Sums};
+pub use runner::{CancelError, Places, Runner};
+pub use settings::{Settings, Witness};
 pub use source::open_archive;
 pub use undo::undo;
-pub use verify::{Difference, Verified, What, verify};
+pub use verify::verify;

@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use super::plan::{PARTICIPANT_EXPORTER_UNKNOWN, Plan};
+use super::objection::EXPORTER_UNKNOWN;
+use super::plan::Plan;
 use crate::matrix::RoomKind;
 
 impl Plan {
@@ -37,13 +38,19 @@ impl Plan {
         writeln!(out, "last = {}", quoted(&archive.last))?;
         writeln!(out, "files = {}\nfiles_bytes = {}", archive.files, archive.files_bytes)?;
         writeln!(out, "files_too_large = {}", archive.files_too_large)?;
-        writeln!(out, "files_absent = {}\n", archive.files_absent)?;
+        writeln!(out, "files_absent = {}", archive.files_absent)?;
+        writeln!(out, "\n# What could not be read, or had to be assumed, and how often (facts).")?;
+        writeln!(out, "# `passerelle archive inspect` says where.\n[archive.findings]")?;
+        for (kind, count) in &archive.findings {
+            writeln!(out, "{} = {count}", word(kind).trim_matches('"'))?;
+        }
+        writeln!(out)?;
 
         writeln!(out, "[reading]")?;
         writeln!(out, "# DECIDE: the time zone of the phone when it made the export.")?;
         writeln!(out, "time_zone = {}", quoted(&reading.time_zone))?;
         writeln!(out, "# DECIDE: the id of the participant who made the export,")?;
-        writeln!(out, "# or \"{PARTICIPANT_EXPORTER_UNKNOWN}\" if nobody knows.")?;
+        writeln!(out, "# or \"{EXPORTER_UNKNOWN}\" if nobody knows.")?;
         writeln!(out, "exporter = {}\n", quoted(&reading.exporter))?;
 
         writeln!(out, "[room]")?;

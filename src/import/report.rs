@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 
+use super::difference::Difference;
 use super::job::Job;
 use super::plan::{Approval, PlanFacts};
-use super::verify::Difference;
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{MessageId, Sha256};
 use crate::model::time::UnixMillis;
 
 /// How many findings of one kind the report spells out; the rest is in the records' file.
 const EXAMPLES: usize = 5;
+/// How many differences the report spells out.
+const DIFFERENCES: usize = 200;
 
 /// A whole report. Its JSON form is this; its readable form is [`Report::to_text`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,15 +28,14 @@ pub struct Report {
     pub findings: BTreeMap<FindingKind, u64>,
     /// The first few findings of each kind.
     pub examples: Vec<Finding>,
-    /// Where the room is not what the archive says; empty when it is verified.
+    /// How often the room is not what the archive says; 0 when it is verified.
+    pub differences_total: u64,
+    /// The first of these differences; all of them are in the records' file.
     pub differences: Vec<Difference>,
     /// Files whose bytes were compared.
     pub files_compared: u64,
     /// Messages in the room that are not ours.
     pub room_events_of_others: u64,
-    /// One line for each record, kept in a file of its own.
-    #[serde(skip)]
-    pub records: Vec<RecordLine>,
 }
 
 /// What was imported, whereto, by whom.
@@ -82,7 +83,7 @@ pub struct ReportPerson {
 /// The sums: every record has exactly one disposition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sums {
-    /// Records of the source.
+    /// Records met while reading.
     pub records: u64,
     /// Carried over whole.
     pub carried: u64,
@@ -94,7 +95,7 @@ pub struct Sums {
     pub refused: u64,
     /// Not, or not as it should be, in the room.
     pub differs: u64,
-    /// Not a message: a finding about the source.
+    /// Not a message: a finding in its place.
     pub findings_only: u64,
     /// Events in the room.
     pub events: u64,
@@ -194,19 +195,40 @@ impl Report {
             sums: Sums::default(),
             findings: BTreeMap::new(),
             examples: Vec::new(),
+            differences_total: 0,
             differences: Vec::new(),
             files_compared: 0,
             room_events_of_others: 0,
-            records: Vec::new(),
         }
     }
 
-    /// Whether the room is what the archive says.
+    /// Whether the room is what the archive says, and every record of the archive, by the
+    /// count made for the plan, has its disposition.
     pub fn is_verified(&self) -> bool {
-        self.differences.is_empty() && self.sums.differs == 0
+        self.differences_total == 0
+            && self.sums.differs == 0
+            && self.sums.disposed() == self.head.archive.records
     }
 
-    pub(super) fn add(&mut self, line: RecordLine) {
+    /// Counts a finding.
+    pub(super) fn remark(&mut self, finding: &Finding) {
+        let count = self.findings.entry(finding.kind).or_default();
+        *count += 1;
+        if usize::try_from(*count).is_ok_and(|count| count <= EXAMPLES) {
+            self.examples.push(finding.clone());
+        }
+    }
+
+    /// Notes a difference.
+    pub(super) fn differ(&mut self, difference: Difference) {
+        self.differences_total += 1;
+        if self.differences.len() < DIFFERENCES {
+            self.differences.push(difference);
+        }
+    }
+
+    /// Counts a record.
+    pub(super) fn add(&mut self, line: &RecordLine) {
         let sums = &mut self.sums;
         sums.records += 1;
         sums.events += line.events.len() as u64;
@@ -222,14 +244,11 @@ impl Report {
             *sums.by_kind.entry(line.kind.clone()).or_default() += 1;
         }
         for finding in &line.findings {
-            let count = self.findings.entry(finding.kind).or_default();
-            *count += 1;
-            if usize::try_from(*count).is_ok_and(|count| count <= EXAMPLES) {
-                self.examples.push(finding.clone());
-            }
+            self.remark(finding);
         }
-        self.differences.extend(line.differences.iter().cloned());
-        self.records.push(line);
+        for difference in &line.differences {
+            self.differ(difference.clone());
+        }
     }
 }
 

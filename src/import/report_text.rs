@@ -2,8 +2,9 @@
 
 use std::fmt::{self, Write};
 
+use super::difference::{Difference, What};
 use super::report::Report;
-use super::verify::{Difference, What};
+
 use crate::wording::{Value, Wording};
 
 impl Report {
@@ -63,7 +64,7 @@ impl Report {
         }
         writeln!(out, "  {:>8}", "--------")?;
         writeln!(out, "  {:>8}  {}", sums.disposed(), say("report-total", &[]))?;
-        writeln!(out, "  {:>8}  {}", sums.records, say("report-records", &[]))?;
+        writeln!(out, "  {:>8}  {}", head.archive.records, say("report-records", &[]))?;
         writeln!(out, "  {:>8}  {}", sums.events, say("report-events", &[]))?;
         writeln!(out, "  {:>8}  {}", self.files_compared, say("report-files", &[]))?;
 

@@ -1,23 +1,26 @@
 //! Takes due jobs up, one after another, and carries each to its end or its fault.
 
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ruma::RoomId;
+use thiserror::Error;
 use tokio::sync::Notify;
 
 use super::error::ImportError;
-use super::execute::{Outcome, Settings, Stop, execute, store_error};
-use super::job::{Job, JobError};
+use super::execute::{Outcome, Stop, execute};
+use super::job::{Job, JobError, store_error};
+use super::records::{RecordsFile, disk, private_folder, write_report};
 use super::report::Report;
-use super::source::{open_archive, task};
+use super::settings::Settings;
+use super::source::open_archive;
 use super::undo::undo;
 use super::verify::verify;
+use crate::archive::Archive;
 use crate::model::time::Clock;
 use crate::portal::Portals;
-use crate::store::{JobState, StoreError};
+use crate::store::{JobState, StoreError, Wanted};
 use crate::wording::Wording;
 
 /// Runs the jobs of this daemon.
@@ -28,6 +31,19 @@ pub struct Runner {
     places: Arc<Places>,
     clock: Clock,
     due: Arc<Notify>,
+    claimed: Arc<Mutex<BTreeSet<String>>>,
+}
+
+/// The right to move one job, given to one task at a time.
+struct Claim {
+    id: String,
+    claimed: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
 }
 
 /// Where working copies and reports lie.
@@ -52,6 +68,17 @@ impl Places {
     }
 }
 
+/// Why a job could not be given up.
+#[derive(Debug, Error)]
+pub enum CancelError {
+    /// It is in no state for it.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// The room could not be undone.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+}
+
 impl Runner {
     /// A runner over the portals of this installation.
     pub fn new(portals: Portals, settings: Settings, places: Places, clock: Clock) -> Self {
@@ -61,6 +88,7 @@ impl Runner {
             places: Arc::new(places),
             clock,
             due: Arc::new(Notify::new()),
+            claimed: Arc::default(),
         }
     }
 
@@ -98,7 +126,7 @@ impl Runner {
             if stop.is_cancelled() {
                 return Ok(());
             }
-            let Some(mut job) = self.next_due()? else {
+            let Some((mut job, _claim)) = self.next_due()? else {
                 tokio::select! {
                     () = self.due.notified() => continue,
                     () = stop.cancelled() => return Ok(()),
@@ -122,14 +150,53 @@ impl Runner {
         }
     }
 
-    fn next_due(&self) -> Result<Option<Job>, JobError> {
+    /// The oldest due job that nobody else is busy with.
+    fn next_due(&self) -> Result<Option<(Job, Claim)>, JobError> {
         for record in self.portals.store().jobs()? {
-            let job = Job::load(self.portals.store(), self.clock, &record.id)?;
+            let Ok(claim) = self.claim(&record.id) else { continue };
+            let job = self.job(&record.id)?;
             if job.is_due() {
-                return Ok(Some(job));
+                return Ok(Some((job, claim)));
             }
         }
         Ok(None)
+    }
+
+    fn claim(&self, id: &str) -> Result<Claim, JobError> {
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !claimed.insert(id.to_owned()) {
+            return Err(JobError::Busy { id: id.to_owned() });
+        }
+        Ok(Claim { id: id.to_owned(), claimed: Arc::clone(&self.claimed) })
+    }
+
+    /// Asks a job to stop: at once if it waits for its turn, else at the next message.
+    ///
+    /// # Errors
+    /// When it rests already.
+    pub fn pause(&self, id: &str) -> Result<Job, JobError> {
+        let claim = self.claim(id);
+        let mut job = self.job(id)?;
+        job.check_pausable()?;
+        match claim {
+            Ok(_claim) => job.pause()?,
+            Err(_) => self.portals.store().want_pause(id, Wanted::Yes)?,
+        }
+        Ok(job)
+    }
+
+    /// Lets a paused or failed job go on when its turn comes.
+    ///
+    /// # Errors
+    /// When it is not paused or failed.
+    pub fn resume(&self, id: &str) -> Result<Job, JobError> {
+        let claim = self.claim(id)?;
+        let mut job = self.job(id)?;
+        job.resume()?;
+        // The runner passes over claimed jobs, so it must not look before this one is free.
+        drop(claim);
+        self.wake();
+        Ok(job)
     }
 
     async fn carry(&self, job: &mut Job, stop: &Stop) -> Result<(), ImportError> {
@@ -143,11 +210,15 @@ impl Runner {
             Outcome::Sent => {}
         }
         job.verify().map_err(store_error)?;
-        let report = verify(job, &archive, &self.portals, &self.settings).await?.report;
-        self.keep_report(job, &report).await?;
+        let report = self.read_back(job, &archive).await?;
         if !report.is_verified() {
-            let differences = report.differences.len();
-            return job.fail_verification(differences).map_err(store_error);
+            let fault = format!(
+                "the room differs from the archive in {} place(s), and {} of {} records are accounted for",
+                report.differences_total,
+                report.sums.disposed(),
+                report.head.archive.records
+            );
+            return job.fail_verification(fault).map_err(store_error);
         }
         self.open_to_people(job).await?;
         job.finish().map_err(store_error)?;
@@ -185,28 +256,36 @@ impl Runner {
     /// # Errors
     /// As [`verify`].
     pub async fn verify_again(&self, job: &Job, path: &Path) -> Result<Report, ImportError> {
+        let _claim = self.claim(job.id()).map_err(store_error)?;
         let archive = open_archive(path, job.plan()).await?;
-        let report = verify(job, &archive, &self.portals, &self.settings).await?.report;
-        self.keep_report(job, &report).await?;
+        let report = self.read_back(job, &archive).await?;
         self.dismiss_witness(job, &report.head.room_id).await?;
         Ok(report)
     }
 
     /// Gives a job up: what it sent is redacted, the working copy of the archive removed.
+    /// Returns how many events were redacted. Can be repeated after a fault.
     ///
     /// # Errors
-    /// When the homeserver cannot be reached or our records fail.
-    pub async fn cancel(&self, job: &mut Job) -> Result<u64, ImportError> {
+    /// When it is running, the homeserver cannot be reached, or our records fail.
+    pub async fn cancel(&self, id: &str) -> Result<u64, CancelError> {
+        let _claim = self.claim(id)?;
+        let mut job = self.job(id)?;
+        job.check_cancellable()?;
         let wording = Wording::new(self.settings.language);
         let reason = wording.text("undo-reason", &[("job", job.id().into())]);
-        let redacted = undo(job, &self.portals, &reason).await?;
-        job.cancel().map_err(store_error)?;
-        self.purge(job).await?;
+        let redacted = undo(&job, &self.portals, &reason).await?;
+        job.cancel()?;
+        self.purge(&mut job).await?;
         Ok(redacted)
     }
 
     /// Removes the working copy of a job's archive. The original is the owner's.
+    ///
+    /// That the job has ended is on disk first: a job that still seemed to be running after a
+    /// sudden end would look for the archive in vain.
     async fn purge(&self, job: &mut Job) -> Result<(), ImportError> {
+        self.portals.store().flush().await?;
         let Some((folder, _)) = job.record().spool.split_once('/') else { return Ok(()) };
         let folder = self.places.spool.join(folder);
         let shown = folder.display().to_string();
@@ -221,13 +300,52 @@ impl Runner {
         Ok(())
     }
 
-    async fn keep_report(&self, job: &Job, report: &Report) -> Result<(), ImportError> {
+    /// Removes the working copies that a sudden end left behind: those of jobs that have ended,
+    /// and those that were handed in and became no job. To be called before commands are taken,
+    /// because what is being handed in is no job's yet.
+    ///
+    /// # Errors
+    /// When the store or the disk fails.
+    pub async fn tidy(&self) -> Result<(), ImportError> {
+        let mut wanted = std::collections::HashSet::new();
+        for record in self.portals.store().jobs()? {
+            if record.purged {
+                continue;
+            }
+            match record.state {
+                JobState::Done | JobState::Cancelled => {
+                    let job = Job::load(self.portals.store(), self.clock, &record.id);
+                    self.purge(&mut job.map_err(store_error)?).await?;
+                }
+                JobState::Planned
+                | JobState::Running
+                | JobState::Verifying
+                | JobState::Paused
+                | JobState::Failed => {
+                    wanted.extend(record.spool.split('/').next().map(std::ffi::OsString::from));
+                }
+            }
+        }
+        let spool = &self.places.spool;
+        let listed = |error| disk(spool, &error);
+        let mut folders = tokio::fs::read_dir(spool).await.map_err(listed)?;
+        while let Some(folder) = folders.next_entry().await.map_err(listed)? {
+            if !wanted.contains(&folder.file_name()) {
+                let path = folder.path();
+                tokio::fs::remove_dir_all(&path).await.map_err(|error| disk(&path, &error))?;
+                tracing::info!("an archive that no job wants was removed from the spool");
+            }
+        }
+        Ok(())
+    }
+
+    /// Verifies, and keeps the report.
+    async fn read_back(&self, job: &Job, archive: &Arc<Archive>) -> Result<Report, ImportError> {
         let folder = self.report_folder(job.id());
-        let report = report.clone();
-        let wording = Wording::new(self.settings.language);
-        tokio::task::spawn_blocking(move || write_report(&folder, &report, wording))
-            .await
-            .map_err(task)?
+        let mut lines = RecordsFile::create(&folder)?;
+        let report = verify(job, archive, &self.portals, &self.settings, &mut lines).await?;
+        write_report(&folder, &report, Wording::new(self.settings.language))?;
+        Ok(report)
     }
 
     /// Where a job's report lies.
@@ -250,50 +368,4 @@ impl Runner {
     pub fn states(&self) -> Result<Vec<JobState>, StoreError> {
         Ok(self.portals.store().jobs()?.into_iter().map(|job| job.state).collect())
     }
-}
-
-/// `report.json`, `report.txt`, and `records.jsonl` with one line a record; readable by the
-/// daemon's user only.
-fn write_report(folder: &Path, report: &Report, wording: Wording) -> Result<(), ImportError> {
-    private_folder(folder)?;
-    let json = serde_json::to_string_pretty(report)
-        .map_err(|error| ImportError::Task { reason: error.to_string() })?;
-    write_private(&folder.join("report.json"), |out| writeln!(out, "{json}"))?;
-    let text = report.to_text(wording);
-    write_private(&folder.join("report.txt"), |out| out.write_all(text.as_bytes()))?;
-    write_private(&folder.join("records.jsonl"), |out| {
-        for line in &report.records {
-            serde_json::to_writer(&mut *out, line)?;
-            out.write_all(b"\n")?;
-        }
-        Ok(())
-    })
-}
-
-fn write_private(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<(), ImportError> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options
-        .open(path)
-        .and_then(|file| {
-            let mut out = std::io::BufWriter::new(file);
-            write(&mut out)?;
-            out.flush()
-        })
-        .map_err(|error| disk(path, &error))
-}
-
-fn private_folder(path: &Path) -> Result<(), ImportError> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|error| disk(path, &error))
-}
-
-fn disk(path: &Path, error: &std::io::Error) -> ImportError {
-    ImportError::Disk { path: path.display().to_string(), reason: error.to_string() }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::error::ImportError;
-use super::plan::{Objection, Plan, PlanError};
+use super::objection::{Objection, PlanError};
+use super::plan::Plan;
 use crate::archive::{Archive, ArchiveError, Flow, Limits, Record};
 use crate::model::media::Attachment;
 use crate::portal::Blob;
@@ -80,6 +81,7 @@ pub(super) fn blob(archive: &Arc<Archive>, attachment: &Attachment) -> Option<Bl
     }))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over by value")]
 pub(super) fn task(error: tokio::task::JoinError) -> ImportError {
     ImportError::Task { reason: error.to_string() }
 }

@@ -10,15 +10,18 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use ruma::events::room::MediaSource;
 use ruma::{OwnedMxcUri, OwnedUserId};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::Digest;
 
+use super::difference::{Difference, What};
 use super::error::ImportError;
-use super::execute::{Settings, Witness, delivery_again, open_portal};
 use super::job::Job;
+use super::opening::open_portal;
+use super::records::RecordsFile;
 use super::report::{Disposition, RecordLine, Report};
+use super::settings::{Settings, Witness};
 use super::source;
+use super::upload::delivery_again;
 use crate::archive::{Archive, Record};
 use crate::convert::Upload;
 use crate::model::finding::{Finding, Place};
@@ -28,68 +31,6 @@ use crate::store::{LedgerRow, PartState};
 
 /// Files downloaded at once for comparison.
 const DOWNLOADS: usize = 4;
-
-/// One way in which the room is not what the archive says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
-    /// The message.
-    pub message: MessageId,
-    /// Which of its events.
-    pub part: u16,
-    /// Where in the archive it stands.
-    pub place: Place,
-    /// What differs.
-    #[serde(flatten)]
-    pub what: What,
-}
-
-/// What differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
-pub enum What {
-    /// A member does not see it.
-    Missing,
-    /// It stands there more than once.
-    Doubled {
-        /// How often.
-        times: u32,
-    },
-    /// It stands before something that was said earlier.
-    OutOfOrder,
-    /// Somebody else sent it.
-    Sender {
-        /// Who.
-        found: OwnedUserId,
-    },
-    /// It carries another time.
-    Time {
-        /// Which, in milliseconds since 1970.
-        found_ms: i64,
-        /// Which it should carry.
-        expected_ms: i64,
-    },
-    /// It is of another type.
-    Type {
-        /// Which.
-        found: String,
-    },
-    /// Its content is not what the archive says.
-    Content,
-    /// The file behind it is not the archive's.
-    File {
-        /// What a download gave: its digest, or why there was none.
-        found: String,
-    },
-    /// It carries our mark and the archive knows nothing of it.
-    Unexpected,
-}
-
-/// The result of a verification.
-#[derive(Clone, Debug)]
-pub struct Verified {
-    /// The report, without its head.
-    pub report: Report,
-}
 
 /// What we keep of one event of the room.
 struct Seen {
@@ -101,7 +42,8 @@ struct Seen {
     content: [u8; 32],
 }
 
-/// Verifies a job's room. Changes nothing but the witness's own membership.
+/// Verifies a job's room, writing the fate of each record into `lines` as it goes. Changes
+/// nothing but the witness's own membership.
 ///
 /// # Errors
 /// When the homeserver or the archive cannot be read. Differences are a result, not an error.
@@ -110,7 +52,8 @@ pub async fn verify(
     archive: &Arc<Archive>,
     portals: &Portals,
     settings: &Settings,
-) -> Result<Verified, ImportError> {
+    lines: &mut RecordsFile,
+) -> Result<Report, ImportError> {
     let witness = &settings.witness().await?;
     let portal = open_portal(job, portals, settings).await?;
     portals.bot().invite(portal.room(), &witness.user).await?;
@@ -124,30 +67,40 @@ pub async fn verify(
     while let Some(record) = records.recv().await {
         let (ordinal, record) = record?;
         match record {
-            Record::Finding(finding) => report.add(RecordLine::finding(ordinal, &finding)),
+            Record::Finding(finding) if finding.kind.replaces_message() => {
+                let line = RecordLine::finding(ordinal, &finding);
+                report.add(&line);
+                lines.write(&line)?;
+            }
+            Record::Finding(finding) => report.remark(&finding),
             Record::Message(message) => {
                 let place = message.place.clone();
                 let delivery = delivery_again(&portal, ordinal, *message)?;
                 let (rows, losses) = portal.expected(&delivery)?;
                 let differences = compare(&portal, &rows, &place, &mut room, &mut last_position)?;
                 files.extend(files_of(archive, &delivery, &place));
-                report.add(line(&portal, ordinal, &delivery, &rows, losses, differences)?);
+                let line = line(&portal, ordinal, &delivery, &rows, losses, differences)?;
+                report.add(&line);
+                lines.write(&line)?;
             }
         }
     }
     for (message, part) in room.into_keys() {
         let place = Place::default();
-        report.differences.push(Difference { message, part, place, what: What::Unexpected });
+        report.differ(Difference { message, part, place, what: What::Unexpected });
     }
     report.files_compared = files.len() as u64;
     let mut downloads = futures_util::stream::iter(files)
         .map(|file| compare_file(witness, file))
         .buffer_unordered(DOWNLOADS);
     while let Some(difference) = downloads.next().await {
-        report.differences.extend(difference?);
+        if let Some(difference) = difference? {
+            report.differ(difference);
+        }
     }
     drop(downloads);
-    Ok(Verified { report })
+    lines.finish()?;
+    Ok(report)
 }
 
 type Index = HashMap<(MessageId, u16), Seen>;
@@ -254,7 +207,9 @@ fn digest_value(value: &Value, hash: &mut sha2::Sha256) {
         Value::Object(object) => digest_object(object, hash),
         Value::Array(items) => {
             hash.update(b"[");
-            items.iter().for_each(|item| digest_value(item, hash));
+            for item in items {
+                digest_value(item, hash);
+            }
             hash.update(b"]");
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {

@@ -15,8 +15,8 @@ use ruma::api::{
 };
 use tokio::time::Instant;
 
+use super::actor::Actor;
 use super::error::MatrixError;
-use super::intent::Actor;
 use crate::config::{MatrixSection, Secret};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -127,10 +127,12 @@ impl Homeserver {
                 Err(error) if error.is_transient() => error,
                 settled => return settled,
             };
-            let wait = match &error {
-                MatrixError::RateLimited { retry_after: Some(asked), .. } => *asked,
-                _ => pause,
+            let asked = if let MatrixError::RateLimited { retry_after, .. } = &error {
+                *retry_after
+            } else {
+                None
             };
+            let wait = asked.unwrap_or(pause);
             if Instant::now() + wait > deadline {
                 return Err(error);
             }

@@ -7,27 +7,18 @@ use ruma::api::client::{
 use ruma::events::{MessageLikeEventType, StateEventType};
 use ruma::serde::Raw;
 use ruma::{
-    MilliSecondsSinceUnixEpoch, OwnedDeviceId, OwnedEventId, OwnedRoomId, OwnedTransactionId,
-    OwnedUserId, RoomId, UInt, UserId, uint,
+    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedTransactionId, OwnedUserId, RoomId,
+    UInt, UserId, uint,
 };
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::actor::Actor;
 use super::error::MatrixError;
 use super::homeserver::Homeserver;
 use super::rooms::RoomWish;
 use super::timeline::{Page, RawPage, RoomEvent};
 use crate::model::time::UnixMillis;
-
-/// An account of ours and, once it has one, its device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Actor {
-    /// The account.
-    pub user_id: OwnedUserId,
-    /// Its device. Asserted on every send, because only then does the homeserver keep our
-    /// transaction ids across its own restarts.
-    pub device_id: Option<OwnedDeviceId>,
-}
 
 /// Acts as one account of ours.
 #[derive(Clone, Debug)]

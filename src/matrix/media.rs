@@ -6,9 +6,9 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use ruma::OwnedMxcUri;
 use serde::Deserialize;
 
+use super::actor::Actor;
 use super::error::MatrixError;
 use super::homeserver::Homeserver;
-use super::intent::Actor;
 
 /// What is uploaded. Built anew for each attempt.
 pub enum UploadBody<S> {

@@ -4,6 +4,7 @@
 //! archive.
 
 mod account;
+mod actor;
 mod appservice;
 mod error;
 mod homeserver;
@@ -15,10 +16,11 @@ mod rooms;
 mod timeline;
 
 pub use account::Account;
+pub use actor::Actor;
 pub use appservice::{Delivered, Listener, Transaction, router};
 pub use error::MatrixError;
 pub use homeserver::Homeserver;
-pub use intent::{Actor, Intent, Outgoing};
+pub use intent::{Intent, Outgoing};
 pub use lookup::Lookup;
 pub use media::UploadBody;
 pub use registration::{Registration, RegistrationError, new_token};

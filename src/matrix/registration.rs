@@ -13,6 +13,7 @@ use crate::config::{AppserviceSection, MatrixSection, Secret};
 /// A registration, as the homeserver reads it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "it mirrors the homeserver's file")]
 pub struct Registration {
     /// The service's id.
     pub id: String,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::trees;
+use super::{sabotage, trees};
 
 /// What `meta/format` must say. A change of any record's shape raises it and brings a migration.
 const FORMAT: &[u8] = b"1";
@@ -19,6 +19,7 @@ const CACHE_BYTES: u64 = 32 << 20;
 pub struct Store {
     db: sled::Db,
     pub(super) jobs: sled::Tree,
+    pub(super) pauses: sled::Tree,
     pub(super) portals: sled::Tree,
     pub(super) ghosts: sled::Tree,
     pub(super) ledger: sled::Tree,
@@ -107,7 +108,11 @@ impl Store {
                     sled::Error::Io(io) if io.to_string().contains("lock") => {
                         StoreError::InUse { path: shown.clone() }
                     }
-                    _ => error.into(),
+                    sled::Error::CollectionNotFound(_)
+                    | sled::Error::Unsupported(_)
+                    | sled::Error::ReportableBug(_)
+                    | sled::Error::Io(_)
+                    | sled::Error::Corruption { .. } => error.into(),
                 }
             })?;
         let meta = db.open_tree(trees::META)?;
@@ -124,6 +129,7 @@ impl Store {
         }
         Ok(Self {
             jobs: db.open_tree(trees::JOBS)?,
+            pauses: db.open_tree(trees::PAUSES)?,
             portals: db.open_tree(trees::PORTALS)?,
             ghosts: db.open_tree(trees::GHOSTS)?,
             ledger: db.open_tree(trees::LEDGER)?,
@@ -140,8 +146,7 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub async fn flush(&self) -> Result<(), StoreError> {
-        #[cfg(feature = "sabotage")]
-        if std::env::var_os("BREAK").is_some_and(|value| value == "no-flush") {
+        if sabotage::skips_flush() {
             return Ok(());
         }
         self.db.flush_async().await?;
@@ -171,14 +176,15 @@ pub(super) fn put<T: Serialize>(
     key: &[u8],
     record: &T,
 ) -> Result<(), StoreError> {
-    before_write();
-    tree.insert(key, encode(record))?;
+    let bytes = encode(record);
+    sabotage::before_write(tree, key, &bytes);
+    tree.insert(key, bytes)?;
     Ok(())
 }
 
-/// Writes several rows of one tree, all or none.
-pub(super) fn apply(tree: &sled::Tree, batch: sled::Batch) -> Result<(), StoreError> {
-    before_write();
+/// Writes several rows of one tree, all or none. `about` is the key that names them best.
+pub(super) fn apply(tree: &sled::Tree, about: &[u8], batch: sled::Batch) -> Result<(), StoreError> {
+    sabotage::before_write(tree, about, &[]);
     tree.apply_batch(batch)?;
     Ok(())
 }
@@ -196,18 +202,3 @@ pub(super) fn decode<T: DeserializeOwned>(
         reason: error.to_string(),
     })
 }
-
-/// In a build made for the crash test, dies at the write whose number `ABORT_AT_WRITE` gives.
-#[cfg(feature = "sabotage")]
-fn before_write() {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    let number = WRITES.fetch_add(1, Ordering::SeqCst) + 1;
-    let fatal = std::env::var("ABORT_AT_WRITE").ok().and_then(|text| text.parse().ok());
-    if fatal == Some(number) {
-        std::process::abort();
-    }
-}
-
-#[cfg(not(feature = "sabotage"))]
-fn before_write() {}

@@ -36,7 +36,7 @@ impl Store {
         batch.insert(&number.to_be_bytes(), encode(row));
         // The inbox first: a crash between the two repeats an event, which its handler can
         // bear; the other order would lose one.
-        apply(&self.inbox, batch)?;
+        apply(&self.inbox, &number.to_be_bytes(), batch)?;
         self.seen_events.insert(id.as_bytes(), &[])?;
         Ok(Stored::New)
     }
@@ -60,7 +60,7 @@ impl Store {
     pub fn inbox_done(&self, number: u64) -> Result<(), StoreError> {
         let mut batch = sled::Batch::default();
         batch.remove(&number.to_be_bytes());
-        apply(&self.inbox, batch)
+        apply(&self.inbox, b"done", batch)
     }
 
     /// How many pieces wait.

@@ -35,8 +35,6 @@ pub struct JobRecord {
     pub fault: String,
     /// What to do about it; empty otherwise.
     pub hint: String,
-    /// Whether a run was told to stop at the next message.
-    pub pause_wanted: bool,
     /// Whether the working copy of the archive has been removed.
     pub purged: bool,
 }
@@ -59,6 +57,15 @@ pub enum JobState {
     Failed,
     /// Given up; the room was emptied or left.
     Cancelled,
+}
+
+/// Whether something is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// It is.
+    Yes,
+    /// It is not, or no longer.
+    No,
 }
 
 impl JobState {
@@ -91,6 +98,27 @@ impl Store {
     /// When the store fails.
     pub fn jobs(&self) -> Result<Vec<JobRecord>, StoreError> {
         self.jobs.iter().values().map(|value| decode(&self.jobs, &value?)).collect()
+    }
+
+    /// Whether somebody asked a job to stop at the next message. Kept beside the record, which
+    /// only the one who runs the job may write.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn pause_wanted(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.pauses.contains_key(id.as_bytes())?)
+    }
+
+    /// Sets or clears [`Store::pause_wanted`].
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn want_pause(&self, id: &str, wanted: Wanted) -> Result<(), StoreError> {
+        match wanted {
+            Wanted::Yes => self.pauses.insert(id.as_bytes(), &[])?,
+            Wanted::No => self.pauses.remove(id.as_bytes())?,
+        };
+        Ok(())
     }
 
     /// Writes a job.

@@ -126,8 +126,9 @@ impl Store {
             batch.insert(key.encode(b'r'), encode(row));
             batch.insert(key.encode(b'p'), &[]);
         }
-        batch.insert(message_key(b'm', portal, message), encode(total));
-        apply(&self.ledger, batch)
+        let key = message_key(b'm', portal, message);
+        batch.insert(key.as_slice(), encode(total));
+        apply(&self.ledger, &key, batch)
     }
 
     /// Records how a row ended.
@@ -143,7 +144,7 @@ impl Store {
             PartState::Intended => batch.insert(key.encode(b'p'), &[]),
             PartState::Sent { .. } | PartState::Refused { .. } => batch.remove(key.encode(b'p')),
         }
-        apply(&self.ledger, batch)
+        apply(&self.ledger, &key.encode(b'r'), batch)
     }
 
     /// Rows of a portal that were intended and are not known to have been sent, in sending order.

@@ -9,13 +9,14 @@ mod inbox;
 mod jobs;
 mod ledger;
 mod portals;
+mod sabotage;
 mod trees;
 mod uploads;
 
 pub use database::{Store, StoreError};
 pub use ghosts::GhostRecord;
 pub use inbox::{InboxRow, Stored};
-pub use jobs::{JobRecord, JobState};
+pub use jobs::{JobRecord, JobState, Wanted};
 pub use ledger::{LedgerRow, MessageRow, PartKey, PartState};
 pub use portals::{PortalRecord, PortalState};
 pub use uploads::UploadRecord;

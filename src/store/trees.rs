@@ -4,6 +4,8 @@
 pub(super) const META: &str = "meta";
 /// job id -> `JobRecord`.
 pub(super) const JOBS: &str = "jobs";
+/// job id -> nothing: jobs that were asked to pause.
+pub(super) const PAUSES: &str = "pauses";
 /// portal id -> `PortalRecord`.
 pub(super) const PORTALS: &str = "portals";
 /// user id -> `GhostRecord`.

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
 use super::spool::{SpoolError, inside, take_in};
-use crate::import::{ImportError, Job, JobError, Objection, PlanError, Report, Runner};
+use crate::import::{
+    CancelError, ImportError, Job, JobError, Objection, PlanError, Report, Runner,
+};
 use crate::model::ids::Sha256;
 use crate::model::time::UnixMillis;
 use crate::store::{JobRecord, JobState, StoreError};
@@ -173,8 +175,7 @@ async fn pause(
     State(shared): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Json<JobView>, Failure> {
-    let mut job = shared.runner.job(&id)?;
-    job.want_pause()?;
+    let job = shared.runner.pause(&id)?;
     shared.runner.portals().store().flush().await?;
     Ok(Json(view(&shared, job.record())?))
 }
@@ -183,10 +184,8 @@ async fn resume(
     State(shared): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Json<JobView>, Failure> {
-    let mut job = shared.runner.job(&id)?;
-    job.resume()?;
+    let job = shared.runner.resume(&id)?;
     shared.runner.portals().store().flush().await?;
-    shared.runner.wake();
     Ok(Json(view(&shared, job.record())?))
 }
 
@@ -194,9 +193,7 @@ async fn cancel(
     State(shared): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Json<serde_json::Value>, Failure> {
-    let mut job = shared.runner.job(&id)?;
-    job.check_cancellable()?;
-    let redacted = shared.runner.cancel(&mut job).await?;
+    let redacted = shared.runner.cancel(&id).await?;
     shared.runner.portals().store().flush().await?;
     Ok(Json(serde_json::json!({ "redacted": redacted })))
 }
@@ -307,6 +304,7 @@ impl From<JobError> for Failure {
                 Self::new(StatusCode::NOT_FOUND, text, "`passerelle import status` lists the jobs")
             }
             JobError::WrongState { .. } => Self::conflict(text, ""),
+            JobError::Busy { .. } => Self::conflict(text, "pause it first"),
             JobError::Repeated { .. } => {
                 Self::conflict(text, "see its report, or cancel it before importing the chat again")
             }
@@ -320,6 +318,15 @@ impl From<JobError> for Failure {
             },
             JobError::Plan(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, text, ""),
             JobError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CancelError> for Failure {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::Job(error) => error.into(),
+            CancelError::Import(error) => error.into(),
         }
     }
 }

@@ -3,6 +3,9 @@
 //! Knows texts and how to fill them; what to say and when belongs to the callers. Logs and the
 //! command line do not come here: they are in English.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::{Arc, LazyLock};

@@ -1,8 +1,6 @@
 //! What the homeserver says to us: who may say it, that it is stored before it is answered, and
 //! that nothing is acted upon twice or missed.
 
-#![expect(clippy::unwrap_used, reason = "clippy sees tests only in functions marked as such")]
-
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};

@@ -1,7 +1,5 @@
 //! What the command line says, to whom, and with which exit code.
 
-#![expect(clippy::unwrap_used, reason = "clippy sees tests only in functions marked as such")]
-
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 

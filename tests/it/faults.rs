@@ -1,8 +1,6 @@
 //! What breaks, what the operator then reads, and that `resume` finishes it with nothing lost
 //! or doubled.
 
-#![expect(clippy::unwrap_used, reason = "clippy sees tests only in functions marked as such")]
-
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;

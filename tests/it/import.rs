@@ -1,8 +1,6 @@
 //! The main job on a real homeserver: three thousand messages, as the person who is invited
 //! reads them.
 
-#![expect(clippy::unwrap_used, reason = "clippy sees tests only in functions marked as such")]
-
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 

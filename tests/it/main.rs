@@ -1,8 +1,12 @@
 //! Integration tests: one binary, one module for each thing that must hold.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod appservice;
 mod architecture;
+mod archive;
 mod cli;
+mod crash;
 mod faults;
 mod import;
 mod plan;

@@ -1,7 +1,5 @@
 //! What keeps a plan from being started, by the command line and around it.
 
-#![expect(clippy::unwrap_used, reason = "clippy sees tests only in functions marked as such")]
-
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 

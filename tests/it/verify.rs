@@ -1,8 +1,6 @@
 //! A room that is not what the archive says is found out, named, and shown to nobody; and an
 //! import can be stopped by hand, and taken back.
 
-#![expect(clippy::unwrap_used, reason = "clippy sees tests only in functions marked as such")]
-
 use std::time::Duration;
 
 use reqwest::Method;

@@ -245,6 +245,25 @@ impl Container {
         if self.entries.iter().all(|entry| entry.name.starts_with(top)) { top } else { "" }
     }
 
+    /// The first bytes of an entry, `length` at the most; cheaper than [`Self::reader`] where no
+    /// more is wanted.
+    ///
+    /// # Errors
+    /// When the entry cannot be opened or unpacked.
+    pub fn head(&self, entry: &Entry, length: usize) -> Result<Vec<u8>, ContainerError> {
+        let length = entry.size_bytes.min(length as u64);
+        let mut head = Vec::new();
+        let outcome = match (self.sources.get(entry.index), &self.zip) {
+            (Some(Source::Zip(index)), Some(zip)) => zip.head(*index, length, &mut head)?,
+            (Some(Source::Zip(_) | Source::Path(_)) | None, _) => {
+                self.reader(entry)?.take(length).read_to_end(&mut head).map(|_| ())
+            }
+        };
+        let path = || format!("{} in {}", entry.name, self.path.display());
+        outcome.map_err(|source| ContainerError::Io { path: path(), source })?;
+        Ok(head)
+    }
+
     /// Opens an entry of this container for reading from its beginning. The stream gives exactly
     /// the bytes that the entry claims, or an error.
     ///

@@ -228,6 +228,20 @@ impl Zip {
         unpack::stream(size_bytes, move |with| zip.unpack(index, with))
     }
 
+    /// Unpacks the beginning of an entry; the inner result is the unpacker's.
+    pub(super) fn head(
+        &self,
+        index: usize,
+        length: u64,
+        into: &mut Vec<u8>,
+    ) -> Result<io::Result<()>, ContainerError> {
+        let mut outcome = Ok(());
+        self.unpack(index, &mut |stream| {
+            outcome = stream.take(length).read_to_end(into).map(|_| ());
+        })?;
+        Ok(outcome)
+    }
+
     fn unpack(
         &self,
         index: usize,

@@ -4,7 +4,10 @@
 //! in the container before any catalogue of languages. Sentences about people are in `events`,
 //! turning this into the neutral model is in `message`.
 
-use memchr::{memchr, memrchr};
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::files::{FileIndex, display_name, kind_of_name};
 use super::phrases::{self, Phrase, is_mark};
@@ -57,8 +60,8 @@ pub(super) struct Place<'a> {
 /// What is known of the line before the body is looked at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setting {
-    /// The header stands in brackets: an iPhone wrote the file.
-    pub bracket: bool,
+    /// An iPhone wrote the file.
+    pub iphone: bool,
     /// A direction mark stands before the header.
     pub marked: bool,
 }
@@ -85,11 +88,10 @@ fn content<'a>(body: &'a str, setting: Setting, files: &FileIndex) -> Content<'a
     if let Some(phrase) = phrases::find(body) {
         return of_phrase(phrase, body, None);
     }
-    if setting.bracket {
-        if setting.marked || first == 0xe2 || last == b'>' || has_mark(bytes) {
-            if let Some(found) = iphone_file(body, files) {
-                return found;
-            }
+    if setting.iphone {
+        let maybe = setting.marked || first == 0xe2 || last == b'>' || has_mark(bytes);
+        if maybe && let Some(found) = iphone_file(body, files) {
+            return found;
         }
     } else {
         if body == "null" {
@@ -113,16 +115,19 @@ fn content<'a>(body: &'a str, setting: Setting, files: &FileIndex) -> Content<'a
     {
         return found;
     }
-    if body.starts_with(is_mark) && setting.bracket {
+    if body.starts_with(is_mark) && setting.iphone {
         return call(body).unwrap_or(Content::Notice(body));
     }
     Content::Words(body)
 }
 
 fn has_mark(bytes: &[u8]) -> bool {
-    memchr::memmem::find(bytes, b"\xe2\x80\x8e").is_some()
-        || memchr::memmem::find(bytes, b"\xe2\x80\x8f").is_some()
+    memchr_iter(0xe2, bytes)
+        .any(|at| matches!(bytes.get(at + 1..at + 3), Some([0x80, 0x8e | 0x8f])))
 }
+
+/// Built once: most messages are shorter than what building a search costs.
+static HTTPS: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("https://"));
 
 fn once<'a>(kind: MediaKind) -> Content<'a> {
     let file = FileRef { kind, exported: None, shown: None };
@@ -306,7 +311,7 @@ fn attached<'a>(name: &'a str, before: &'a str) -> Content<'a> {
     // A document's own name, with its pages, is no caption; what stands before it is.
     let own = before.rfind(" \u{2022} ").and_then(|at| before.get(..at)).unwrap_or(before);
     let caption = match own.strip_suffix(shown) {
-        Some(rest) if rest.is_empty() => None,
+        Some("") => None,
         Some(rest) if rest.ends_with([' ', '\n']) => rest.get(..rest.len() - 1),
         Some(_) | None => (!before.is_empty()).then_some(before),
     };
@@ -350,15 +355,15 @@ fn file_inside<'a>(inner: &'a str, files: &FileIndex) -> Option<(&'a str, bool)>
 }
 
 /// A place: `location: https://maps.google.com/?q=LAT,LON`, or a name and a page of Foursquare.
-fn place<'a>(body: &'a str, setting: Setting) -> Option<Place<'a>> {
+fn place(body: &str, setting: Setting) -> Option<Place<'_>> {
     const MAP: &str = "https://maps.google.com/?q=";
     const VENUE: &str = "https://foursquare.com/v/";
     if body.len() > 1000 {
         return None;
     }
-    let at = memchr::memmem::find(body.as_bytes(), b"https://")?;
+    let at = HTTPS.find(body.as_bytes())?;
     let (before, url) = (body.get(..at)?, body.get(at..)?);
-    let app = setting.bracket && before.starts_with(is_mark);
+    let app = setting.iphone && before.starts_with(is_mark);
     if let Some(pair) = url.strip_prefix(MAP) {
         if !app && !phrases::is_location_label(before) {
             return None;
@@ -471,8 +476,8 @@ fn offset(whole: &str, part: &str) -> usize {
 mod tests {
     use super::*;
 
-    const ANDROID: Setting = Setting { bracket: false, marked: false };
-    const IPHONE: Setting = Setting { bracket: true, marked: true };
+    const ANDROID: Setting = Setting { iphone: false, marked: false };
+    const IPHONE: Setting = Setting { iphone: true, marked: true };
 
     fn read(body: &str, setting: Setting) -> (Content<'_>, bool) {
         classify(

@@ -80,6 +80,11 @@ fn without_copy_number(stem: &str) -> &str {
         .map_or(stem, |(stem, _)| stem)
 }
 
+/// ` (2)` of `Chat (2)`; empty without.
+fn copy_number(stem: &str) -> &str {
+    stem.get(without_copy_number(stem).len()..).unwrap_or_default()
+}
+
 fn stem(name: &str) -> &str {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     if stem.is_empty() { name } else { stem }
@@ -125,8 +130,8 @@ fn first_notice(sample: &[u8], rules: &Rules) -> (usize, Option<String>) {
         headers += 1;
         if title.is_none() && headers <= 5 {
             title = senders::title_before_mark(frame.body)
-                .filter(|_| phrases::is_encryption_notice(&String::from_utf8_lossy(frame.body)))
-                .map(|name| ids::author(&String::from_utf8_lossy(name)).0.name);
+                .filter(|(_, words)| phrases::is_encryption_notice(&String::from_utf8_lossy(words)))
+                .map(|(name, _)| ids::author(&String::from_utf8_lossy(name)).0.name);
         }
     }
     (headers, title)
@@ -139,10 +144,9 @@ pub(super) fn recognise(container: &Container) -> Confidence {
         .map(|entry| {
             let named = is_iphone_name(entry) || title_of_stem(stem(entry.file_name())).is_some();
             match (named, look(container, entry).headers) {
-                (true, 0) => Confidence::Possible,
-                (true, _) => Confidence::Certain,
                 (false, 0) => Confidence::No,
-                (false, 1) => Confidence::Possible,
+                (true, 0) | (false, 1) => Confidence::Possible,
+                (true, _) => Confidence::Certain,
                 (false, _) => Confidence::Likely,
             }
         })
@@ -181,6 +185,8 @@ pub(super) fn find(container: &Container) -> Vec<ChatFile<'_>> {
         let chosen = looks.iter().position(|(_, look)| look.headers == most && most > 0);
         looks = chosen.map(|at| looks.swap_remove(at)).into_iter().collect();
     }
+    // The first copy is the one without a number, however the container lists them.
+    looks.sort_by_key(|(entry, _)| copy_number(stem(entry.file_name())).len());
     let mut chats: Vec<ChatFile<'_>> = Vec::new();
     for (entry, look) in looks {
         if look.headers == 0 && entry.size_bytes > 0 && chats.iter().any(|chat| !chat.again) {

@@ -21,7 +21,7 @@ pub(super) struct Local {
 
 impl Local {
     /// Days since 1970-01-01.
-    pub fn days(&self) -> i64 {
+    pub fn days(self) -> i64 {
         // Howard Hinnant's days_from_civil, with years beginning in March.
         let year = i64::from(self.year) - i64::from(self.month <= 2);
         let era = year.div_euclid(400);
@@ -32,27 +32,29 @@ impl Local {
     }
 
     /// Seconds since 1970-01-01 on a clock that never changes.
-    pub fn seconds(&self) -> i64 {
-        self.days() * 86_400
-            + i64::from(self.hour) * 3600
-            + i64::from(self.minute) * 60
-            + i64::from(self.second)
+    pub fn seconds(self) -> i64 {
+        self.days() * 86_400 + self.seconds_of_day()
+    }
+
+    /// Seconds since midnight.
+    pub fn seconds_of_day(self) -> i64 {
+        i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second)
     }
 
     /// Whether the calendar has that day.
-    pub fn exists(&self) -> bool {
+    pub fn exists(self) -> bool {
         self.month >= 1
             && self.day >= 1
             && self.month <= 12
             && (self.day <= 28 || self.day <= days_of_month(self.year, self.month))
     }
 
-    fn date(&self) -> Option<Date> {
+    fn date(self) -> Option<Date> {
         Date::new(self.year, i8::try_from(self.month).ok()?, i8::try_from(self.day).ok()?).ok()
     }
 
     /// `2025-10-26T02:30:00`.
-    pub fn text(&self) -> String {
+    pub fn text(self) -> String {
         let mut text = String::with_capacity(19);
         push_number(&mut text, self.year.unsigned_abs() / 100);
         push_number(&mut text, self.year.unsigned_abs() % 100);
@@ -85,15 +87,33 @@ fn days_of_month(year: i16, month: u8) -> u8 {
     }
 }
 
+/// A day, and its one offset in seconds if it has only one.
+#[derive(Clone, Copy, Debug)]
+struct Day {
+    date: (i16, u8, u8),
+    midnight_s: i64,
+    offset_s: Option<i64>,
+}
+
 /// Turns wall-clock times into instants, in the order of the file.
 #[derive(Debug)]
 pub(super) struct WallClock {
     zone: TimeZone,
     precision: Precision,
-    /// The day last asked about, and its one offset in seconds if it has only one.
-    day: Option<(i64, Option<i64>)>,
+    /// The day last asked about.
+    day: Option<Day>,
     /// The last time inside a repeated hour, and whether that hour is in its second pass.
     repeated: Option<(Local, bool)>,
+}
+
+/// The model's moment.
+pub(super) fn sent_at(
+    local: Local,
+    at: UnixMillis,
+    zone: ZoneBasis,
+    precision: Precision,
+) -> SentAt {
+    SentAt { at, precision, zone, local: Some(local.text()) }
 }
 
 /// Within a repeated hour, a step back by more than this is the clock, not the queue.
@@ -107,25 +127,26 @@ impl WallClock {
 
     /// The instant of a wall-clock time.
     pub fn instant(&mut self, local: Local) -> (UnixMillis, ZoneBasis) {
-        let day = local.days();
-        let offset = match self.day {
-            Some((known, offset)) if known == day => offset,
+        let date = (local.year, local.month, local.day);
+        let day = match self.day {
+            Some(day) if day.date == date => day,
             _ => {
-                let offset = self.offset_of_day(local);
-                self.day = Some((day, offset));
-                offset
+                let midnight_s = local.days() * 86_400;
+                let day = Day { date, midnight_s, offset_s: self.offset_of_day(local) };
+                self.day = Some(day);
+                day
             }
         };
-        let (offset, basis) = match offset {
+        let (offset, basis) = match day.offset_s {
             Some(offset) => (offset, ZoneBasis::Assumed),
             None => self.offset_of_moment(local),
         };
-        (UnixMillis((local.seconds() - offset) * 1000), basis)
+        (UnixMillis((day.midnight_s + local.seconds_of_day() - offset) * 1000), basis)
     }
 
-    /// The same as the model's moment.
-    pub fn sent_at(&self, local: Local, at: UnixMillis, zone: ZoneBasis) -> SentAt {
-        SentAt { at, precision: self.precision, zone, local: Some(local.text()) }
+    /// How fine its times are.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The offset in seconds that the whole day has, if it has one.
@@ -204,7 +225,7 @@ mod tests {
             let moment: DateTime = text.parse().unwrap();
             let seconds = moment.to_zoned(TimeZone::UTC).unwrap().timestamp().as_second();
             assert_eq!(local(text).seconds(), seconds, "{text}");
-            assert_eq!(local(text).text(), format!("{}:00", text));
+            assert_eq!(local(text).text(), format!("{text}:00"));
         }
         assert!(!Local { month: 2, day: 30, ..local("2024-02-01T00:00") }.exists());
     }

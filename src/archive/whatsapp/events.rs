@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 
 use super::senders::ShortKeyMap;
 use crate::model::system::SystemKind;
@@ -105,9 +105,10 @@ impl EventKind {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Piece {
-    Literal(&'static str),
+    /// Fixed words, and the search for them, built once.
+    Literal(&'static str, Box<Finder<'static>>),
     Slot(Slot),
 }
 
@@ -126,6 +127,41 @@ struct Template {
     pieces: Vec<Piece>,
     open_ended: bool,
     literal_bytes: usize,
+    /// Pairs of bytes that its words hold, for [`Pairs`].
+    pairs: Vec<u16>,
+}
+
+/// Which pairs of bytes a sentence holds: a template whose pairs are not all there cannot fit.
+struct Pairs([u64; 64]);
+
+impl Pairs {
+    fn of(text: &str) -> Self {
+        let mut pairs = Self([0; 64]);
+        for pair in pairs_of(text.as_bytes()) {
+            if let Some(word) = pairs.0.get_mut(usize::from(pair >> 6)) {
+                *word |= 1 << (pair & 63);
+            }
+        }
+        pairs
+    }
+
+    fn hold(&self, wanted: &[u16]) -> bool {
+        wanted.iter().all(|pair| {
+            self.0.get(usize::from(pair >> 6)).is_some_and(|word| word >> (pair & 63) & 1 == 1)
+        })
+    }
+}
+
+/// Pairs of bytes, each as a number below 4096.
+fn pairs_of(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
+    bytes.windows(2).filter_map(|pair| match *pair {
+        [a, b] => Some((u16::from(a) * 31 + u16::from(b)) & 4095),
+        _ => None,
+    })
+}
+
+fn literal(text: &'static str) -> Piece {
+    Piece::Literal(text, Box::new(Finder::new(text)))
 }
 
 /// Templates, found by the first or last three bytes of a sentence where they are fixed.
@@ -153,14 +189,14 @@ impl Table {
             let Some(template) = Template::parse(line) else { continue };
             let index = table.templates.len();
             let beginning = match template.pieces.first() {
-                Some(Piece::Literal(text)) => text.as_bytes().first_chunk::<3>(),
+                Some(Piece::Literal(text, _)) => text.as_bytes().first_chunk::<3>(),
                 Some(Piece::Slot(_)) | None => None,
             };
             let end = match template.pieces.last() {
-                Some(Piece::Literal(text)) if !template.open_ended => {
+                Some(Piece::Literal(text, _)) if !template.open_ended => {
                     text.as_bytes().last_chunk::<3>()
                 }
-                Some(Piece::Literal(_) | Piece::Slot(_)) | None => None,
+                Some(Piece::Literal(..) | Piece::Slot(_)) | None => None,
             };
             match (beginning, end) {
                 (Some(key), _) => table.by_beginning.entry(*key).or_default().push(index),
@@ -190,7 +226,7 @@ impl Template {
         while let Some((before, after)) = rest.split_once('{') {
             let (slot, after) = after.split_once('}')?;
             if !before.is_empty() {
-                pieces.push(Piece::Literal(before));
+                pieces.push(literal(before));
             }
             pieces.push(Piece::Slot(match slot {
                 "actor" => Slot::Actor,
@@ -201,16 +237,23 @@ impl Template {
             rest = after;
         }
         if !rest.is_empty() {
-            pieces.push(Piece::Literal(rest));
+            pieces.push(literal(rest));
         }
+        let pairs = pieces
+            .iter()
+            .flat_map(|piece| match piece {
+                Piece::Literal(text, _) => pairs_of(text.as_bytes()).take(6).collect(),
+                Piece::Slot(_) => Vec::new(),
+            })
+            .collect();
         let literal_bytes = pieces
             .iter()
             .map(|piece| match piece {
-                Piece::Literal(text) => text.len(),
+                Piece::Literal(text, _) => text.len(),
                 Piece::Slot(_) => 0,
             })
             .sum();
-        Some(Self { language, kind, exporter, pieces, open_ended, literal_bytes })
+        Some(Self { language, kind, exporter, pieces, open_ended, literal_bytes, pairs })
     }
 
     /// The slots of a sentence that fits, as ranges of its bytes.
@@ -219,22 +262,22 @@ impl Template {
         let mut at = 0;
         let mut open: Option<Slot> = None;
         for (index, piece) in self.pieces.iter().enumerate() {
-            match *piece {
-                Piece::Slot(slot) => open = Some(slot),
-                Piece::Literal(literal) => {
+            match piece {
+                Piece::Slot(slot) => open = Some(*slot),
+                Piece::Literal(literal, finder) => {
                     let Some(rest) = text.get(at..) else { return false };
                     let last = index + 1 == self.pieces.len() && !self.open_ended;
                     let Some(slot) = open.take() else {
-                        if !rest.starts_with(literal) || (last && rest.len() != literal.len()) {
+                        if !rest.starts_with(*literal) || (last && rest.len() != literal.len()) {
                             return false;
                         }
                         at += literal.len();
                         continue;
                     };
                     let found = if last {
-                        rest.strip_suffix(literal).map(str::len)
+                        rest.strip_suffix(*literal).map(str::len)
                     } else {
-                        memmem::find(rest.as_bytes(), literal.as_bytes())
+                        finder.find(rest.as_bytes())
                     };
                     let Some(length) = found.filter(|length| *length > 0) else { return false };
                     slots.push((slot, at, at + length));
@@ -282,6 +325,14 @@ impl Plain {
         origin.push(sentence.len());
         Self { text, origin }
     }
+
+    /// Where the original goes on after the byte before `at`: invisible wrapping belongs to what
+    /// it wraps.
+    fn after(&self, sentence: &str, at: usize) -> Option<usize> {
+        let Some(before) = at.checked_sub(1) else { return Some(0) };
+        let start = *self.origin.get(before)?;
+        Some(start + sentence.get(start..)?.chars().next()?.len_utf8())
+    }
 }
 
 /// Whether a sentence is one of the app's.
@@ -305,7 +356,7 @@ pub(super) fn recognise(sentence: &str) -> Option<Event<'_>> {
         let original = |wanted: Slot| {
             let (_, from, to) = slots.iter().find(|(slot, ..)| *slot == wanted)?;
             let to = if *to == full { end_of_name(sentence) } else { *plain.origin.get(*to)? };
-            let name = sentence.get(*plain.origin.get(*from)?..to)?;
+            let name = sentence.get(plain.after(sentence, *from)?..to)?;
             (!name.is_empty()).then_some(name)
         };
         Some(Event {
@@ -333,13 +384,14 @@ fn best(text: &str) -> Option<(&'static Template, Slots)> {
     let list = |found: Option<&'static Vec<usize>>| found.map_or(none, Vec::as_slice);
     let beginning = list(bytes.first_chunk::<3>().and_then(|key| table.by_beginning.get(key)));
     let end = list(bytes.last_chunk::<3>().and_then(|key| table.by_end.get(key)));
+    let pairs = Pairs::of(text);
     let mut slots = Vec::new();
     let mut winner: Option<(&'static Template, Slots)> = None;
     for index in beginning.iter().chain(end).chain(&table.others) {
         let Some(template) = table.templates.get(*index) else { continue };
         let better =
             winner.as_ref().is_none_or(|(best, _)| template.literal_bytes > best.literal_bytes);
-        if better && template.fit(text, &mut slots) {
+        if better && pairs.hold(&template.pairs) && template.fit(text, &mut slots) {
             winner = Some((template, slots.clone()));
         }
     }
@@ -358,7 +410,7 @@ mod tests {
             let mut text = String::new();
             for piece in &template.pieces {
                 match piece {
-                    Piece::Literal(literal) => text.push_str(literal),
+                    Piece::Literal(literal, _) => text.push_str(literal),
                     Piece::Slot(_) => text.push_str("Zoé 7"),
                 }
             }
@@ -369,8 +421,7 @@ mod tests {
 
     #[test]
     fn names_come_out_as_they_stand() {
-        let event =
-            recognise("\u{200e}~\u{202f}Ana a ajouté \u{202a}+33\u{a0}6\u{a0}39\u{202c}").unwrap();
+        let event = recognise("~\u{202f}Ana a ajouté \u{202a}+33\u{a0}6\u{a0}39\u{202c}").unwrap();
         assert_eq!(event.kind, EventKind::Added);
         assert_eq!(event.actor, Some("~\u{202f}Ana"));
         assert_eq!(event.target, Some("\u{202a}+33\u{a0}6\u{a0}39\u{202c}"));

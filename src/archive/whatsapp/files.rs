@@ -16,12 +16,13 @@ pub(super) struct FileIndex {
 }
 
 impl FileIndex {
-    /// The files a chat in `folder` may name: those beside it first, then any other.
-    pub fn new(container: &Container, folder: &str) -> Self {
+    /// The files that the chat in `chat` may name: those beside it first, then any other.
+    pub fn new(container: &Container, chat: &Entry) -> Self {
+        let folder = chat.folder();
         let mut positions = HashMap::with_capacity(container.entries().len());
         for beside in [false, true] {
             for (position, entry) in container.entries().iter().enumerate() {
-                if (entry.folder() == folder) == beside {
+                if (entry.folder() == folder) == beside && entry.name != chat.name {
                     positions.insert(composed(entry.file_name()).into_owned(), position);
                 }
             }

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 
 use memchr::memchr;
 
-use super::grammar::{Shape, Stamp, marks_len};
+use super::grammar::{LastDate, Shape, Stamp, marks_len};
 
 /// How the records of one file are told apart.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +50,9 @@ const FIRST_BUFFER_BYTES: usize = 256 << 10;
 /// A record longer than this is cut, with a finding. The app itself stops at 65,536 characters.
 pub(super) const MAX_RECORD_BYTES: usize = 4 << 20;
 
+/// The buffer holds one record and a line of the next.
+const MAX_BUFFER_BYTES: usize = MAX_RECORD_BYTES + (1 << 20);
+
 /// Reads records from a stream.
 pub(super) struct Framer<'r, R> {
     input: R,
@@ -70,6 +73,8 @@ pub(super) struct Framer<'r, R> {
     record_line: u64,
     line: u64,
     after_crlf: bool,
+    /// The last date of each shape.
+    last_dates: Vec<LastDate>,
     /// Whether the beginning of the current line was thrown away.
     headless_line: bool,
     skipped_bytes: u64,
@@ -92,6 +97,7 @@ impl<'r, R: Read> Framer<'r, R> {
             record_line: 1,
             line: 1,
             after_crlf: true,
+            last_dates: vec![LastDate::default(); rules.shapes.len()],
             headless_line: false,
             skipped_bytes: 0,
         }
@@ -154,7 +160,7 @@ impl<'r, R: Read> Framer<'r, R> {
     /// The header that the line ending at `line_end` opens a record with.
     #[inline]
     fn opening(
-        &self,
+        &mut self,
         line_end: usize,
         accept: &mut impl FnMut(&Header, &[u8], u64) -> bool,
     ) -> Option<Header> {
@@ -163,9 +169,11 @@ impl<'r, R: Read> Framer<'r, R> {
         }
         let line = self.buffer.get(self.line_start..line_end)?;
         let (shape, stamp, length) =
-            self.rules.shapes.iter().enumerate().find_map(|(index, shape)| {
-                shape.read(line).map(|(stamp, length)| (index, stamp, length))
-            })?;
+            self.rules.shapes.iter().zip(&mut self.last_dates).enumerate().find_map(
+                |(index, (shape, last))| {
+                    shape.read_like(line, last).map(|(stamp, length)| (index, stamp, length))
+                },
+            )?;
         let marked = line.first() == Some(&0xe2);
         let header = Header { stamp, shape, marked, length };
         accept(&header, line.get(length..)?, self.line).then_some(header)
@@ -198,11 +206,12 @@ impl<'r, R: Read> Framer<'r, R> {
             self.searched -= self.start;
             self.start = 0;
         }
-        if self.end > MAX_RECORD_BYTES {
-            self.throw_away();
-        }
         if self.end == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
+            if self.buffer.len() < MAX_BUFFER_BYTES {
+                self.buffer.resize((self.buffer.len() * 2).min(MAX_BUFFER_BYTES), 0);
+            } else {
+                self.throw_away();
+            }
         }
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         match self.input.read(room) {
@@ -219,20 +228,18 @@ impl<'r, R: Read> Framer<'r, R> {
     /// Drops what a record holds beyond the bound. The line in hand has no end yet.
     fn throw_away(&mut self) {
         let keep = MAX_RECORD_BYTES;
-        if self.line_start >= keep {
+        if self.line_start > keep {
             let dropped = self.line_start - keep;
             self.buffer.copy_within(self.line_start..self.end, keep);
             self.end -= dropped;
             self.searched -= dropped;
             self.line_start = keep;
             self.skipped_bytes += dropped as u64;
-        }
-        if self.end > 2 * keep || self.line_start < keep {
+        } else {
             // The line itself is what is too long.
-            let cut = self.line_start.max(keep);
-            self.skipped_bytes += (self.end - cut) as u64;
-            self.end = cut;
-            self.searched = cut;
+            self.skipped_bytes += (self.end - keep) as u64;
+            self.end = keep;
+            self.searched = keep;
             self.headless_line = true;
         }
     }
@@ -252,9 +259,9 @@ mod tests {
             .or_else(|| Shape::learn(b"12/03/2026 10:02 - X: y"))
             .unwrap();
         let rules = Rules { shapes: vec![shape], framed };
-        let mut framer = Framer::new(text, &rules);
+        let mut records = Framer::new(text, &rules);
         let mut found = Vec::new();
-        while let Some(frame) = framer.next(|_, _, _| true) {
+        while let Some(frame) = records.next(|_, _, _| true) {
             let body = String::from_utf8_lossy(frame.body).into_owned();
             found.push((frame.header.is_some(), body, frame.line));
         }
@@ -307,7 +314,7 @@ mod tests {
             let rules = Rules { shapes: vec![shape], framed: false };
             let mut framer = Framer::new(text.as_slice(), &rules);
             let first = framer.next(|_, _, _| true).unwrap();
-            assert!(first.body.len() <= MAX_RECORD_BYTES + (1 << 20));
+            assert!(first.body.len() <= MAX_BUFFER_BYTES);
             let kept = first.body.len() as u64 + first.skipped_bytes;
             assert!(kept + 30 >= total as u64 && first.skipped_bytes > 0);
             let second = framer.next(|_, _, _| true).unwrap();

@@ -2,7 +2,7 @@
 //!
 //! The prefix is whatever the phone's region settings make of a date, so nothing here is tied
 //! to a language. [`Shape::learn`] takes one line apart, slowly and in every known form;
-//! [`Shape::read`] then recognises further lines of that one form, fast. Which of the three
+//! [`Shape::read_like`] then recognises further lines of that one form, fast. Which of the three
 //! numbers of a date is the day is not decided here but in `order`.
 
 /// The numbers of a header, in the order in which they are written.
@@ -22,6 +22,8 @@ pub(super) struct Stamp {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Shape {
     pieces: Vec<Piece>,
+    /// How many pieces there are before the time, where the date comes first; otherwise none.
+    date_pieces: usize,
     /// Which numbers of the date have four digits.
     pub four_digits: [bool; 3],
     /// Whether it stands in brackets, as on an iPhone.
@@ -34,6 +36,29 @@ pub(super) struct Shape {
     pub half: HalfWord,
     /// The character for zero.
     zero: char,
+}
+
+/// The date of the last line, as it was written. Of one shape only.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastDate {
+    date: [u16; 3],
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl LastDate {
+    fn text(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    fn keep(&mut self, date: [u16; 3], text: &[u8]) {
+        self.date = date;
+        self.length = 0;
+        if let Some(room) = self.bytes.get_mut(..text.len()) {
+            room.copy_from_slice(text);
+            self.length = text.len();
+        }
+    }
 }
 
 /// How years are counted.
@@ -62,6 +87,8 @@ pub(super) enum HalfWord {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Piece {
+    /// A literal of one byte, as most are.
+    Byte(u8),
     Literal(Vec<u8>),
     Number(Slot),
     Half,
@@ -73,6 +100,19 @@ enum Slot {
     Hour,
     Minute,
     Second,
+}
+
+impl Slot {
+    /// Its place among the values of a header, below 8.
+    #[inline]
+    fn index(self) -> usize {
+        match self {
+            Self::Date(index) => index & 3,
+            Self::Hour => 3,
+            Self::Minute => 4,
+            Self::Second => 5,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,46 +176,122 @@ impl Shape {
             .map(|(shape, stamp, length)| (shape, stamp, lead + length))
     }
 
-    /// Reads the header of a line of this shape: its numbers and where the body begins.
+    /// Reads the header of a line of this shape: its numbers and where the body begins. Faster
+    /// where the date is the one of the line before, as on most lines.
     #[inline]
-    pub fn read(&self, line: &[u8]) -> Option<(Stamp, usize)> {
-        let mut rest = line;
-        if matches!(line.first(), Some(0xe2 | 0xef)) {
-            rest = line.get(marks_len(line)..)?;
+    pub fn read_like(&self, line: &[u8], last: &mut LastDate) -> Option<(Stamp, usize)> {
+        let [year, month, day] = last.date;
+        // Date, hour, minute, second; two more, so that a slot needs no check.
+        let mut values = [year, month, day, 0, 0, 0, 0, 0];
+        let known = last.text();
+        if !known.is_empty()
+            && line.len() > known.len()
+            && line.iter().zip(known).all(|(a, b)| a == b)
+            && let Some(pieces) = self.pieces.get(self.date_pieces..)
+        {
+            return self.read_pieces(pieces, line, known.len(), &mut values);
         }
-        let mut stamp = Stamp { date: [0; 3], hour: 0, minute: 0, second: 0 };
+        let mut at = 0;
+        if matches!(line.first(), Some(0xe2 | 0xef)) {
+            at = marks_len(line);
+        }
+        let (date, time) = self.pieces.split_at_checked(self.date_pieces)?;
+        let mut no_half = None;
+        let date_end = self.read_some(date, line, at, &mut values, &mut no_half)?;
+        let found = self.read_pieces(time, line, date_end, &mut values)?;
+        last.keep(found.0.date, line.get(..date_end)?);
+        Some(found)
+    }
+
+    /// Reads the last pieces of a header.
+    #[inline]
+    fn read_pieces(
+        &self,
+        pieces: &[Piece],
+        line: &[u8],
+        from: usize,
+        values: &mut [u16; 8],
+    ) -> Option<(Stamp, usize)> {
         let mut half = None;
-        for piece in &self.pieces {
+        let end = self.read_some(pieces, line, from, values, &mut half)?;
+        let small = |value: u16| u8::try_from(value).unwrap_or(u8::MAX);
+        let [year, month, day, hour, minute, second, ..] = *values;
+        let stamp = Stamp {
+            date: [year, month, day],
+            hour: small(hour),
+            minute: small(minute),
+            second: small(second),
+        };
+        finish(stamp, half).map(|stamp| (stamp, end))
+    }
+
+    /// Reads some pieces; where they end.
+    #[inline]
+    fn read_some(
+        &self,
+        pieces: &[Piece],
+        line: &[u8],
+        from: usize,
+        values: &mut [u16; 8],
+        half: &mut Option<Half>,
+    ) -> Option<usize> {
+        let mut at = from;
+        for piece in pieces {
             match piece {
-                Piece::Literal(bytes) => rest = rest.strip_prefix(bytes.as_slice())?,
-                Piece::Half => {
-                    let (found, length) = read_half(rest)?;
-                    half = Some(found);
-                    rest = rest.get(length..)?;
+                Piece::Byte(byte) => {
+                    if line.get(at) != Some(byte) {
+                        return None;
+                    }
+                    at += 1;
                 }
                 Piece::Number(slot) => {
-                    let (value, digits, length) = if self.zero == '0' {
-                        ascii_number(rest)
+                    let (value, digits, end) = if self.zero == '0' {
+                        ascii_number(line, at)?
                     } else {
-                        number(rest, self.zero)
-                    }?;
-                    rest = rest.get(length..)?;
-                    let small = u8::try_from(value).unwrap_or(u8::MAX);
-                    match *slot {
-                        Slot::Date(index) => {
-                            if (digits == 4) != *self.four_digits.get(index)? || digits == 3 {
-                                return None;
-                            }
-                            *stamp.date.get_mut(index)? = value;
+                        let (value, digits, length) = number(line.get(at..)?, self.zero)?;
+                        (value, digits, at + length)
+                    };
+                    if let Slot::Date(index) = slot {
+                        let four = self.four_digits.get(*index) == Some(&true);
+                        if digits == 3 || (digits == 4) != four {
+                            return None;
                         }
-                        Slot::Hour => stamp.hour = small,
-                        Slot::Minute => stamp.minute = small,
-                        Slot::Second => stamp.second = small,
                     }
+                    values[slot.index()] = value;
+                    at = end;
+                }
+                // Shorter than what a call to compare memory is worth.
+                Piece::Literal(bytes) => {
+                    let rest = line.get(at..)?;
+                    if rest.len() < bytes.len() || rest.iter().zip(bytes).any(|(a, b)| a != b) {
+                        return None;
+                    }
+                    at += bytes.len();
+                }
+                Piece::Half => {
+                    let (found, length) = read_half(line.get(at..)?)?;
+                    *half = Some(found);
+                    at += length;
                 }
             }
         }
-        finish(stamp, half).map(|stamp| (stamp, line.len() - rest.len()))
+        Some(at)
+    }
+
+    /// Whether an iPhone wrote it: in brackets, or before 2018 without them; Android never shows
+    /// seconds.
+    pub fn is_iphone(&self) -> bool {
+        self.bracket || self.seconds
+    }
+
+    /// Whether the separators of the date are dots. No region writes the month first then.
+    pub fn dotted(&self) -> bool {
+        self.pieces.windows(3).any(|pieces| match pieces {
+            [Piece::Number(Slot::Date(0)), Piece::Byte(dot), Piece::Number(Slot::Date(1))] => {
+                *dot == b'.'
+            }
+            _ => false,
+        })
     }
 
     /// Whether the separators of the date are dots with spaces, as in Korean and Hungarian.
@@ -206,33 +322,33 @@ pub(super) fn marks_len(bytes: &[u8]) -> usize {
 #[inline]
 fn finish(mut stamp: Stamp, half: Option<Half>) -> Option<Stamp> {
     stamp.hour = match half {
-        None => stamp.hour,
-        // Hour 0 with a half does occur (`00:08 a. m.`), and so do 24-hour values with one.
-        Some(Half::Morning) if stamp.hour == 12 => 0,
+        Some(Half::Morning | Half::Night) if stamp.hour == 12 => 0,
         Some(Half::Afternoon) if stamp.hour < 12 => stamp.hour + 12,
         Some(Half::Noon) if stamp.hour < 6 => stamp.hour + 12,
-        Some(Half::Night) if stamp.hour == 12 => 0,
         Some(Half::Night) if (6..12).contains(&stamp.hour) => stamp.hour + 12,
-        Some(Half::Morning | Half::Afternoon | Half::Noon | Half::Night) => stamp.hour,
+        // Hour 0 with a half does occur (`00:08 a. m.`), and so do 24-hour values with one.
+        None | Some(Half::Morning | Half::Afternoon | Half::Noon | Half::Night) => stamp.hour,
     };
     (stamp.hour < 24 && stamp.minute < 60 && stamp.second <= 60).then_some(stamp)
 }
 
-/// Value, number of digits and length in bytes.
+/// Value, number of digits, and where the number ends.
 #[inline]
-fn ascii_number(bytes: &[u8]) -> Option<(u16, usize, usize)> {
-    let mut value = 0_u16;
-    let mut digits = 0;
-    while let Some(byte @ b'0'..=b'9') = bytes.get(digits) {
-        if digits == 4 {
+fn ascii_number(line: &[u8], from: usize) -> Option<(u16, usize, usize)> {
+    let digit = |at: usize| line.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|d| *d < 10);
+    let mut value = u16::from(digit(from)?);
+    let mut at = from + 1;
+    while let Some(next) = digit(at) {
+        if at == from + 4 {
             return None;
         }
-        value = value * 10 + u16::from(byte - b'0');
-        digits += 1;
+        value = value * 10 + u16::from(next);
+        at += 1;
     }
-    (digits > 0).then_some((value, digits, digits))
+    Some((value, at - from, at))
 }
 
+/// Value, number of digits and length in bytes.
 fn number(bytes: &[u8], zero: char) -> Option<(u16, usize, usize)> {
     let (mut value, mut digits, mut length) = (0_u16, 0, 0);
     while let Some(c) = first_char(bytes.get(length..)?) {
@@ -299,7 +415,7 @@ fn after_letter(rest: &[u8]) -> Option<usize> {
         length += 1;
         length += spaces_len(rest.get(length..)?);
     }
-    if rest.get(length)?.to_ascii_lowercase() != b'm' {
+    if !rest.get(length)?.eq_ignore_ascii_case(&b'm') {
         return None;
     }
     length += 1;
@@ -369,7 +485,12 @@ impl<'a> Learner<'a> {
         if !plausible || self.four_digits.iter().filter(|four| **four).count() > 1 {
             return None;
         }
+        let last_of_date =
+            self.pieces.iter().position(|piece| *piece == Piece::Number(Slot::Date(2)));
+        // What follows the date is a literal, so the date ends where its digits do.
+        let date_pieces = if self.date_first { last_of_date.map_or(0, |last| last + 2) } else { 0 };
         let shape = Shape {
+            date_pieces: date_pieces.min(self.pieces.len()),
             pieces: self.pieces,
             four_digits: self.four_digits,
             bracket,
@@ -527,8 +648,10 @@ impl<'a> Learner<'a> {
 
     fn literal(&mut self, start: usize) -> Option<()> {
         let text = self.text.get(start..self.at)?;
-        if !text.is_empty() {
-            self.pieces.push(Piece::Literal(text.as_bytes().to_vec()));
+        match text.as_bytes() {
+            [] => {}
+            [byte] => self.pieces.push(Piece::Byte(*byte)),
+            bytes => self.pieces.push(Piece::Literal(bytes.to_vec())),
         }
         Some(())
     }
@@ -550,9 +673,16 @@ const REIGNS: [(&str, u16); 6] =
 mod tests {
     use super::*;
 
+    fn read(shape: &Shape, line: &[u8]) -> Option<(Stamp, usize)> {
+        let mut last = LastDate::default();
+        let first = shape.read_like(line, &mut last);
+        assert_eq!(shape.read_like(line, &mut last), first, "a known date changes nothing");
+        first
+    }
+
     fn stamp(line: &str) -> ([u16; 3], u8, u8, u8, String) {
         let (shape, learned, at) = Shape::learn(line.as_bytes()).expect(line);
-        let (read, fast_at) = shape.read(line.as_bytes()).expect("a shape reads its own line");
+        let (read, fast_at) = read(&shape, line.as_bytes()).expect("a shape reads its own line");
         assert_eq!((learned, at), (read, fast_at), "{line}");
         let rest = line.get(at..).unwrap().to_owned();
         (learned.date, learned.hour, learned.minute, learned.second, rest)
@@ -617,10 +747,10 @@ mod tests {
     #[test]
     fn a_shape_refuses_other_shapes() {
         let (shape, ..) = Shape::learn(b"12/03/2026 10:02 - X: y").unwrap();
-        assert!(shape.read(b"2/3/2026 9:02 - ").is_some());
+        assert!(read(&shape, b"2/3/2026 9:02 - ").is_some());
         for other in ["12/03/26 10:02 - X", "12/03/2026, 10:02 - X", "12/03/2026 10:02 X", "[12/03"]
         {
-            assert_eq!(shape.read(other.as_bytes()), None, "{other}");
+            assert_eq!(read(&shape, other.as_bytes()), None, "{other}");
         }
     }
 }

@@ -8,12 +8,12 @@
 //!   words for them (with or without media, language), votes, the words of system lines, line
 //!   numbers. The notice of encryption even changes its time: it is known by its ordinal alone.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
+use super::senders::ShortKeyMap;
 use crate::archive::reader::NameKind;
 use crate::model::ids::{ChatId, MessageId, ParticipantId};
 use crate::model::message::Author;
@@ -117,15 +117,15 @@ pub(super) enum Essence<'a> {
 /// Mints message ids, in the order of the file.
 #[derive(Debug, Default)]
 pub(super) struct MessageIds {
-    recent: HashMap<[u8; 16], u32>,
-    older: HashMap<[u8; 16], u32>,
+    recent: ShortKeyMap<[u8; 16], u32>,
+    older: ShortKeyMap<[u8; 16], u32>,
     notices: u32,
     buffer: Vec<u8>,
 }
 
 /// How many messages lie between two equals of one minute at the most. Exports are sorted but
 /// for late arrivals.
-const WINDOW: usize = 1 << 16;
+const WINDOW: usize = 1 << 13;
 
 impl MessageIds {
     /// The id of the next message.
@@ -156,10 +156,12 @@ impl MessageIds {
             *to = from;
         }
         let ordinal = self.ordinal(key);
-        let mut text = vec![0; 32];
-        // The buffer has exactly the room.
-        let _ = hex::encode_to_slice(key, &mut text);
-        let mut id = String::from_utf8(text).unwrap_or_default();
+        let mut id = String::with_capacity(32);
+        for byte in key {
+            for nibble in [byte >> 4, byte & 15] {
+                id.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
+            }
+        }
         if ordinal > 0 {
             let _ = write!(id, "-{}", ordinal + 1);
         }
@@ -169,7 +171,8 @@ impl MessageIds {
     /// How many equals came before.
     fn ordinal(&mut self, key: [u8; 16]) -> u32 {
         if self.recent.len() >= WINDOW {
-            self.older = std::mem::take(&mut self.recent);
+            std::mem::swap(&mut self.recent, &mut self.older);
+            self.recent.clear();
         }
         let before = self.older.get(&key).copied().unwrap_or(0);
         let count = self.recent.entry(key).or_insert(before);

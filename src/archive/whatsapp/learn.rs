@@ -7,9 +7,10 @@ use std::io::Read;
 
 use memchr::{memchr_iter, memmem};
 
+use super::clock::Local;
 use super::framing::{Framer, Rules};
 use super::grammar::{Shape, Stamp};
-use super::order::{DateOrder, Evidence};
+use super::order::{Calendar, DateOrder, Evidence, Times};
 use super::senders::{Census, People};
 use crate::archive::container::{Container, ContainerError, Entry};
 
@@ -28,8 +29,17 @@ pub(super) struct Learned {
     pub crlf_everywhere: bool,
 }
 
+impl Learned {
+    /// The wall-clock time of a header; it may not exist.
+    #[inline]
+    pub fn local(&self, shape: usize, stamp: &Stamp) -> Option<Local> {
+        let era = self.rules.shapes.get(shape)?.era;
+        Some(self.orders.get(shape)?.local(stamp, era))
+    }
+}
+
 /// How much of the file settles the form of its headers.
-const SAMPLE_BYTES: u64 = 256 << 10;
+const SAMPLE_BYTES: u64 = 128 << 10;
 /// A second form of headers is one from this many records on; fewer are quoted.
 const MIN_OTHER_RECORDS: u64 = 20;
 const MAX_OTHER_SHAPES: usize = 16;
@@ -112,6 +122,7 @@ impl Pass {
             others: Vec::new(),
         };
         let mut places = [InPlace::default(); 3];
+        let mut calendars: Vec<_> = rules.shapes.iter().map(|_| Calendar::new()).collect();
         let mut framer = Framer::new(input, rules);
         while let Some(frame) = framer.next(|_, _, _| true) {
             let body = frame.body;
@@ -121,17 +132,20 @@ impl Pass {
                     let (first, _) = pass.lines.unwrap_or((frame.line, 0));
                     pass.lines = Some((first, frame.line));
                 }
-                let era = rules.shapes.get(header.shape).map(|shape| shape.era);
-                let (Some(evidence), Some(era)) = (pass.evidence.get_mut(header.shape), era) else {
+                let (Some(evidence), Some(shape)) =
+                    (pass.evidence.get_mut(header.shape), rules.shapes.get(header.shape))
+                else {
                     continue;
                 };
-                evidence.see(&header.stamp, era);
+                let Some(calendar) = calendars.get_mut(header.shape) else { continue };
+                let times = calendar.times(&header.stamp, shape);
+                evidence.see(&header.stamp, &times);
                 if (header.marked || body.ends_with(b">") || body.ends_with(b")"))
                     && evidence.wants_files()
                 {
-                    evidence.see_file(&header.stamp, era, body);
+                    evidence.see_file(&header.stamp, shape.era, body);
                 }
-                let orderly = orderly_bits(&mut places, &header.stamp, era);
+                let orderly = orderly_bits(&mut places, &times);
                 pass.census.see(body, orderly, header.marked);
             }
             if memchr::memchr(b'\n', body).is_some() {
@@ -200,8 +214,8 @@ impl Pass {
             order_doubts.extend(doubt);
         }
         let order = orders.first().copied().unwrap_or(DateOrder::DayMonthYear);
-        let bracket = rules.shapes.first().is_some_and(|shape| shape.bracket);
-        let people = self.census.people(order_bit(order), bracket);
+        let iphone = rules.shapes.first().is_some_and(Shape::is_iphone);
+        let people = self.census.people(order_bit(order), iphone);
         let crlf_everywhere = !rules.framed && self.crlf_inside > 0;
         Learned { rules, orders, order_doubts, people, crlf_everywhere }
     }
@@ -211,11 +225,10 @@ fn order_bit(order: DateOrder) -> u8 {
     DateOrder::ALL.iter().position(|known| *known == order).map_or(0, |index| 1 << index)
 }
 
-fn orderly_bits(places: &mut [InPlace; 3], stamp: &Stamp, era: super::grammar::Era) -> u8 {
+fn orderly_bits(places: &mut [InPlace; 3], times: &Times) -> u8 {
     let mut bits = 0;
-    for (index, (place, order)) in places.iter_mut().zip(DateOrder::ALL).enumerate() {
-        let local = order.local(stamp, era);
-        if local.exists() && place.see(local.seconds()) {
+    for (index, (place, time)) in places.iter_mut().zip(times).enumerate() {
+        if time.is_some_and(|now| place.see(now)) {
             bits |= 1 << index;
         }
     }

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::body::{Content, FileRef, Place};
 use super::chats::ChatFile;
-use super::clock::WallClock;
+use super::clock;
 use super::events::{Event, EventKind, Role};
 use super::files::FileIndex;
 use super::ids::{self, Essence, MessageIds};
@@ -30,9 +30,6 @@ pub(super) struct Builder<'a> {
     pub files: &'a FileIndex,
     pub options: &'a Options,
     pub exporter: Option<Author>,
-    pub minute_clock: WallClock,
-    pub second_clock: WallClock,
-    pub seconds: bool,
     pub ids: MessageIds,
 }
 
@@ -54,12 +51,11 @@ impl Builder<'_> {
             finding.place = place.clone();
             finding.message = Some(id.clone());
         }
-        let clock = if self.seconds { &self.second_clock } else { &self.minute_clock };
         let message = Message {
             id,
             chat: self.chat.id.clone(),
             sender,
-            sent_at: clock.sent_at(item.local, item.at, item.zone),
+            sent_at: clock::sent_at(item.local, item.at, item.zone, item.precision),
             body,
             reply_to: None,
             forwarded: None,
@@ -294,7 +290,7 @@ fn essence<'a>(meaning: &Meaning<'a>) -> Essence<'a> {
 
 /// Several known people in one place of a sentence: `Ana, Bob et Zoé`. Names may hold commas,
 /// so this only splits where every part is somebody.
-fn together(names: &str, people: &People) -> Option<Vec<Author>> {
+pub(super) fn together(names: &str, people: &People) -> Option<Vec<Author>> {
     const AND: [&str; 12] =
         [" et ", " and ", " & ", " und ", " y ", " e ", " en ", " и ", " ve ", " i ", " و", " a "];
     if people.find(names).is_some() {

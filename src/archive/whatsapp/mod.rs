@@ -28,7 +28,6 @@ use super::container::Container;
 use super::reader::{ArchiveError, Confidence, Flow, Options, Reader, Record, Survey};
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{ChatId, Network};
-use crate::model::time::Precision;
 use walk::Step;
 
 /// Reads WhatsApp's text exports.
@@ -95,8 +94,7 @@ impl Reader for Whatsapp {
         let Some(learned) = learn::learn(container, chat.entry)? else {
             return Err(nothing(container, &found));
         };
-        let files = files::FileIndex::new(container, chat.entry.folder());
-        let clock = |precision| clock::WallClock::new(options.time_zone.clone(), precision);
+        let files = files::FileIndex::new(container, chat.entry);
         let mut builder = message::Builder {
             container,
             chat,
@@ -104,9 +102,6 @@ impl Reader for Whatsapp {
             files: &files,
             options,
             exporter: survey::exporter(&learned, &chat.title, options),
-            minute_clock: clock(Precision::Minute),
-            second_clock: clock(Precision::Second),
-            seconds: learned.rules.shapes.first().is_some_and(|shape| shape.seconds),
             ids: ids::MessageIds::default(),
         };
         let mut failure = None;

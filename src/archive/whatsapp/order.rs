@@ -43,11 +43,10 @@ impl DateOrder {
         let year = match era {
             Era::Common if year < 100 => year + 2000,
             Era::Common if year >= 2400 => year - 543,
-            Era::Common => year,
             Era::Buddhist if year < 100 => year + 2500 - 543,
             Era::Buddhist => year.saturating_sub(543),
             Era::Reign(before) if year < 100 => before + year,
-            Era::Reign(_) => year,
+            Era::Common | Era::Reign(_) => year,
         };
         Local {
             year: i16::try_from(year).unwrap_or(i16::MAX),
@@ -58,6 +57,54 @@ impl DateOrder {
             second: stamp.second,
         }
     }
+}
+
+/// The wall-clock seconds of a header under each order; `None` where there is no such day, or
+/// the shape rules the order out.
+pub(super) type Times = [Option<i64>; 3];
+
+/// Reads headers in every order that their shape allows. Neighbours share their day, so the
+/// last one is remembered.
+#[derive(Debug)]
+pub(super) struct Calendar {
+    date: [u16; 3],
+    midnights: Times,
+}
+
+impl Calendar {
+    /// A calendar for headers of one shape.
+    pub fn new() -> Self {
+        Self { date: [u16::MAX; 3], midnights: [None; 3] }
+    }
+
+    /// The wall-clock seconds of a header under each order.
+    #[inline]
+    pub fn times(&mut self, stamp: &Stamp, shape: &Shape) -> Times {
+        if stamp.date != self.date {
+            self.date = stamp.date;
+            let midnight = Stamp { hour: 0, minute: 0, second: 0, ..*stamp };
+            self.midnights = times(&midnight, shape);
+        }
+        let of_day =
+            i64::from(stamp.hour) * 3600 + i64::from(stamp.minute) * 60 + i64::from(stamp.second);
+        self.midnights.map(|midnight| midnight.map(|midnight| midnight + of_day))
+    }
+}
+
+fn times(stamp: &Stamp, shape: &Shape) -> Times {
+    let mut times = [None; 3];
+    let allowed = match shape.four_digits {
+        [true, ..] => [false, false, true],
+        [_, _, true] => [true, true, false],
+        _ => [true; 3],
+    };
+    for ((time, order), allowed) in times.iter_mut().zip(DateOrder::ALL).zip(allowed) {
+        if allowed {
+            let local = order.local(stamp, shape.era);
+            *time = local.exists().then(|| local.seconds());
+        }
+    }
+    times
 }
 
 /// What speaks for and against each order.
@@ -88,19 +135,18 @@ const JITTER_S: i64 = 10 * 60;
 impl Evidence {
     /// Takes the header of one record into account.
     #[inline]
-    pub fn see(&mut self, stamp: &Stamp, era: Era) {
+    pub fn see(&mut self, stamp: &Stamp, times: &Times) {
         self.dates += 1;
         self.differing += u64::from(stamp.date[0] != stamp.date[1]);
-        for (reading, order) in self.readings.iter_mut().zip(DateOrder::ALL) {
-            let local = order.local(stamp, era);
-            if local.exists() {
-                let now = local.seconds();
-                if reading.last_s.is_some_and(|last| now < last - JITTER_S) {
-                    reading.backward += 1;
+        for (reading, time) in self.readings.iter_mut().zip(times) {
+            match *time {
+                Some(now) => {
+                    if reading.last_s.is_some_and(|last| now < last - JITTER_S) {
+                        reading.backward += 1;
+                    }
+                    reading.last_s = Some(now);
                 }
-                reading.last_s = Some(now);
-            } else {
-                reading.impossible += 1;
+                None => reading.impossible += 1,
             }
         }
     }
@@ -114,9 +160,10 @@ impl Evidence {
             let local = order.local(stamp, era);
             let same_day =
                 (local.year, local.month, local.day) == (named.year, named.month, named.day);
-            match named.time {
-                Some(_) => reading.exact_files += u64::from(same_day),
-                None => reading.same_day_files += u64::from(same_day),
+            if named.has_time {
+                reading.exact_files += u64::from(same_day);
+            } else {
+                reading.same_day_files += u64::from(same_day);
             }
         }
     }
@@ -162,6 +209,9 @@ impl Evidence {
             });
             return (order, doubt);
         }
+        if shape.dotted() {
+            return (a, None);
+        }
         if dmy.exact_files != mdy.exact_files {
             return (if dmy.exact_files > mdy.exact_files { a } else { b }, None);
         }
@@ -204,7 +254,7 @@ struct DatedName {
     year: i16,
     month: u8,
     day: u8,
-    time: Option<()>,
+    has_time: bool,
 }
 
 /// Finds a date in the name of a file: `-2022-03-27-21-41-55.` anywhere, or three letters and
@@ -216,12 +266,12 @@ fn dated_name(body: &[u8]) -> Option<DatedName> {
                 .then(|| value.wrapping_mul(10).wrapping_add(u16::from(byte - b'0')))
         })
     };
-    let name = |year, month, day, time| {
+    let name = |year, month, day, has_time| {
         Some(DatedName {
             year: i16::try_from(year?).ok()?,
             month: u8::try_from(month?).ok()?,
             day: u8::try_from(day?).ok()?,
-            time,
+            has_time,
         })
     };
     let window = body.len().min(512);
@@ -234,11 +284,11 @@ fn dated_name(body: &[u8]) -> Option<DatedName> {
             && body.get(at + 19) == Some(&b'.')
             && digits(at, 4).is_some_and(|year| (2009..2100).contains(&year))
         {
-            return name(digits(at, 4), digits(at + 5, 2), digits(at + 8, 2), Some(()));
+            return name(digits(at, 4), digits(at + 5, 2), digits(at + 8, 2), true);
         }
         // 20220323-WA0002
         if body.get(at + 8..at + 11) == Some(b"-WA") {
-            return name(digits(at, 4), digits(at + 4, 2), digits(at + 6, 2), None);
+            return name(digits(at, 4), digits(at + 4, 2), digits(at + 6, 2), false);
         }
     }
     None
@@ -253,7 +303,7 @@ mod tests {
         let mut last = None;
         for line in lines {
             let (shape, stamp, at) = Shape::learn(line.as_bytes()).expect(line);
-            evidence.see(&stamp, shape.era);
+            evidence.see(&stamp, &times(&stamp, &shape));
             evidence.see_file(&stamp, shape.era, &line.as_bytes()[at..]);
             last = Some(shape);
         }
@@ -272,6 +322,12 @@ mod tests {
         ] {
             assert_eq!(settle(&lines), (order, false));
         }
+    }
+
+    #[test]
+    fn dots_mean_the_day_is_first() {
+        let line = "03.10.23, 19:22 - A: x";
+        assert_eq!(settle(&[line, "04.10.23, 08:12 - A: x"]), (DateOrder::DayMonthYear, false));
     }
 
     #[test]

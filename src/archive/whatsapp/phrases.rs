@@ -123,8 +123,18 @@ pub(super) fn find(text: &str) -> Option<Phrase> {
     if text.len() > MAX_PHRASE_BYTES + 8 {
         return None;
     }
-    let bare = bare(text);
     let table = &*TABLE;
+    // Most texts are ordinary words, and are seen to be no phrase by beginning and length.
+    let (Some(first), Some(last)) = (text.as_bytes().first(), text.as_bytes().last()) else {
+        return None;
+    };
+    if first.is_ascii() && last.is_ascii() && !matches!(last, b'.' | b'>') {
+        let lengths = table.lengths.get(usize::from(*first)).copied().unwrap_or(0);
+        if lengths >> (text.len() % 64) & 1 == 0 {
+            return None;
+        }
+    }
+    let bare = bare(text);
     let known = |text: &str| {
         let lengths = table.lengths.get(first_byte(text)).copied().unwrap_or(0);
         (lengths >> (text.len() % 64) & 1 == 1).then(|| table.phrases.get(text).copied())?
@@ -183,7 +193,7 @@ pub(super) fn is_location_label(label: &str) -> bool {
 /// Whether a line of the app is its notice of encryption.
 pub(super) fn is_encryption_notice(text: &str) -> bool {
     /// What the sentences of all years have in common.
-    const WORDS: [&str; 12] = [
+    const WORDS: [&str; 16] = [
         "end-to-end",
         "bout en bout",
         "Ende-zu-Ende",
@@ -196,6 +206,10 @@ pub(super) fn is_encryption_notice(text: &str) -> bool {
         "w pełni zaszyfrowane",
         "pełne szyfrowanie",
         "مشفرة",
+        "エンドツーエンド",
+        "종단간 암호화",
+        "端對端",
+        "端到端",
     ];
     let text = bare(text);
     WORDS.iter().any(|word| text.contains(word))

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 
 use super::events;
 use super::grammar::marks_len;
@@ -96,27 +96,29 @@ struct Segment {
 /// The words before the first colon, where a line has any: `(name, body)`.
 #[inline]
 pub(super) fn split_colon(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let first = line.get(..line.len().min(320))?;
-    let mut from = 0;
-    loop {
-        let at = from + memchr(b':', first.get(from..)?)?;
-        let newline = || memchr(b'\n', line.get(..at).unwrap_or_default()).is_some();
+    // Names are short: a loop is done before a search has begun.
+    for (at, byte) in line.iter().take(320).enumerate() {
+        if *byte == b'\n' {
+            return None;
+        }
+        if *byte != b':' || at == 0 {
+            continue;
+        }
         match line.get(at + 1) {
-            Some(b' ') => {
-                return (at > 0 && !newline()).then(|| (&line[..at], &line[at + 2..]));
-            }
+            Some(b' ') => return Some((line.get(..at)?, line.get(at + 2..)?)),
             // `Name:` with nothing after it is an empty message.
-            None => return (at > 0 && !newline()).then(|| (&line[..at], &line[at + 1..])),
-            Some(_) => from = at + 1,
+            None => return Some((line.get(..at)?, line.get(at + 1..)?)),
+            Some(_) => {}
         }
     }
+    None
 }
 
 /// Up to and including the next `: ` on the same line.
 fn next_segment(body: &[u8]) -> Option<&[u8]> {
     let window = body.get(..body.len().min(4 * MAX_NAME_CHARS))?;
     let line = window.get(..memchr(b'\n', window).unwrap_or(window.len()))?;
-    let at = memmem::find(line, b": ")?;
+    let at = memchr_iter(b':', line).find(|at| line.get(at + 1) == Some(&b' '))?;
     (at > 0).then(|| line.get(..at + 2))?
 }
 
@@ -130,16 +132,15 @@ impl Census {
             return;
         }
         let Some((prefix, body)) = split_colon(line) else { return };
-        let index = match self.index.get(prefix) {
-            Some(index) => *index,
-            None => {
-                if self.entries.len() >= MAX_PREFIXES {
-                    return;
-                }
-                self.index.insert(prefix.into(), self.entries.len());
-                self.entries.push(Entry { prefix: prefix.into(), ..Entry::default() });
-                self.entries.len() - 1
+        let index = if let Some(index) = self.index.get(prefix) {
+            *index
+        } else {
+            if self.entries.len() >= MAX_PREFIXES {
+                return;
             }
+            self.index.insert(prefix.into(), self.entries.len());
+            self.entries.push(Entry { prefix: prefix.into(), ..Entry::default() });
+            self.entries.len() - 1
         };
         let Some(entry) = self.entries.get_mut(index) else { return };
         entry.orderly |= orderly;
@@ -168,12 +169,12 @@ impl Census {
     }
 
     /// Settles who everybody is.
-    pub fn people(self, order_bit: u8, bracket: bool) -> People {
+    pub fn people(self, order_bit: u8, iphone: bool) -> People {
         let mut people = People {
             prefixes: ShortKeyMap::default(),
             list: Vec::new(),
             by_id: HashMap::new(),
-            bracket,
+            iphone,
         };
         for entry in self.entries {
             let extension = entry.extension();
@@ -243,7 +244,7 @@ pub(super) struct People {
     prefixes: ShortKeyMap<Box<[u8]>, Prefix>,
     list: Vec<Person>,
     by_id: HashMap<String, usize>,
-    bracket: bool,
+    iphone: bool,
 }
 
 #[derive(Debug)]
@@ -283,7 +284,7 @@ impl People {
     /// Splits what follows a header into writer and body.
     #[inline]
     pub fn split<'a>(&self, line: &'a [u8]) -> (Writer, &'a [u8]) {
-        if opens_marked(line) && self.bracket {
+        if opens_marked(line) && self.iphone {
             return (Writer::App, line);
         }
         let Some((prefix, body)) = split_colon(line) else { return (Writer::App, line) };
@@ -303,7 +304,7 @@ impl People {
         match known.person {
             Some(person) if known.speaks || opens_marked(body) => (Writer::Person(person), body),
             // A chat's own name stands before lines of the app on an iPhone.
-            None if opens_marked(body) && self.bracket => {
+            None if opens_marked(body) && self.iphone => {
                 (Writer::App, line.get(prefix.len() + 2..).unwrap_or_default())
             }
             Some(_) | None => (Writer::App, line),
@@ -376,11 +377,9 @@ impl People {
     }
 }
 
-/// The name of a chat in front of a line of the app, on an iPhone.
-pub(super) fn title_before_mark(line: &[u8]) -> Option<&[u8]> {
-    split_colon(line.get(marks_len(line)..)?)
-        .filter(|(_, body)| opens_marked(body))
-        .map(|(name, _)| name)
+/// The name in front of words of the app on an iPhone, and those words.
+pub(super) fn title_before_mark(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    split_colon(line.get(marks_len(line)..)?).filter(|(_, words)| opens_marked(words))
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 
 use super::body::{Content, FileRef};
 use super::chats::ChatFile;
-use super::clock::Local;
+use super::clock::{self, Local};
 use super::events::EventKind;
 use super::files::{FileIndex, is_debris};
+use super::grammar::Shape;
 use super::ids;
 use super::learn::{self, Learned};
 use super::message;
@@ -56,7 +57,7 @@ pub(super) fn survey(
     named_files: &mut HashSet<usize>,
 ) -> Result<Option<Surveyed>, ContainerError> {
     let Some(learned) = learn::learn(container, chat.entry)? else { return Ok(None) };
-    let files = FileIndex::new(container, chat.entry.folder());
+    let files = FileIndex::new(container, chat.entry);
     let mut tally = Tally::new(container, chat, &learned, &files, named_files);
     walk::walk(container, chat.entry, &learned, &files, options, |step| {
         match step {
@@ -74,11 +75,12 @@ struct Moment {
     local: Local,
     at: UnixMillis,
     zone: ZoneBasis,
+    precision: Precision,
 }
 
 impl Moment {
-    fn sent_at(self, precision: Precision) -> SentAt {
-        SentAt { at: self.at, precision, zone: self.zone, local: Some(self.local.text()) }
+    fn sent_at(self) -> SentAt {
+        clock::sent_at(self.local, self.at, self.zone, self.precision)
     }
 }
 
@@ -98,6 +100,9 @@ struct Tally<'a> {
     findings: Vec<Finding>,
     finding_counts: BTreeMap<FindingKind, u64>,
     languages: BTreeMap<&'static str, u64>,
+    /// Messages of words only; not in `by_kind` before the end.
+    words: u64,
+    /// Other messages that were sent.
     sent: u64,
     begins_properly: bool,
     group_events: bool,
@@ -128,6 +133,7 @@ impl<'a> Tally<'a> {
             findings: Vec::new(),
             finding_counts: BTreeMap::new(),
             languages: BTreeMap::new(),
+            words: 0,
             sent: 0,
             begins_properly: false,
             group_events: false,
@@ -150,10 +156,20 @@ impl<'a> Tally<'a> {
             self.first_line = item.line;
         }
         if self.first.is_none_or(|first| item.at < first.at) {
-            self.first = Some(Moment { local: item.local, at: item.at, zone: item.zone });
+            self.first = Some(Moment {
+                local: item.local,
+                at: item.at,
+                zone: item.zone,
+                precision: item.precision,
+            });
         }
         if self.last.is_none_or(|last| item.at >= last.at) {
-            self.last = Some(Moment { local: item.local, at: item.at, zone: item.zone });
+            self.last = Some(Moment {
+                local: item.local,
+                at: item.at,
+                zone: item.zone,
+                precision: item.precision,
+            });
         }
         match item.sender {
             Sender::Known(index, _) => {
@@ -161,7 +177,7 @@ impl<'a> Tally<'a> {
                     *count += 1;
                 }
             }
-            Sender::Stranger(author) => self.other(author, 1),
+            Sender::Stranger(author) => self.other(author, ids::author(&author.name).1, 1),
             Sender::App => {}
         }
         let kind = match &item.meaning {
@@ -169,8 +185,11 @@ impl<'a> Tally<'a> {
                 if let Some(event) = event {
                     *self.languages.entry(event.language).or_insert(0) += 1;
                     for name in event.actor.iter().chain(&event.target) {
-                        if self.learned.people.find(name).is_none() {
-                            self.other(&ids::author(name).0, 0);
+                        let people = &self.learned.people;
+                        if people.find(name).is_none() && message::together(name, people).is_none()
+                        {
+                            let (author, kind) = ids::author(name);
+                            self.other(&author, kind, 0);
                         }
                     }
                 }
@@ -178,16 +197,17 @@ impl<'a> Tally<'a> {
                 self.line(event, *encryption_notice);
                 "system"
             }
+            Meaning::Sent(Content::Words(_)) => {
+                // Most records are words, and counting them by name is slow.
+                self.words += 1;
+                return;
+            }
             Meaning::Sent(content) => {
                 self.sent += 1;
                 self.content(content, item.line)
             }
         };
         *self.by_kind.entry(kind).or_insert(0) += 1;
-    }
-
-    fn seconds(&self) -> bool {
-        self.learned.rules.shapes.first().is_some_and(|shape| shape.seconds)
     }
 
     fn line(&mut self, event: Option<EventKind>, encryption_notice: bool) {
@@ -269,11 +289,10 @@ impl<'a> Tally<'a> {
         self.remark(FindingKind::AttachmentMismatch, Some(line), detail.to_owned());
     }
 
-    fn other(&mut self, author: &Author, messages: u64) {
+    fn other(&mut self, author: &Author, kind: NameKind, messages: u64) {
         if let Some((_, _, count)) = self.others.get_mut(&author.id) {
             *count += messages;
         } else if self.others.len() < MAX_MENTIONED {
-            let kind = ids::author(&author.name).1;
             self.others.insert(author.id.clone(), (author.clone(), kind, messages));
         }
     }
@@ -289,8 +308,11 @@ impl<'a> Tally<'a> {
         } else {
             None
         };
+        self.sent += self.words;
+        if self.words > 0 {
+            self.by_kind.insert("text", self.words);
+        }
         self.doubts();
-        let precision = if self.seconds() { Precision::Second } else { Precision::Minute };
         let mut participants: Vec<ParticipantSurvey> = self
             .learned
             .people
@@ -310,7 +332,7 @@ impl<'a> Tally<'a> {
         participants.sort_by(|a, b| b.messages.cmp(&a.messages).then_with(|| a.name.cmp(&b.name)));
         let language =
             self.languages.iter().max_by_key(|(_, count)| **count).map(|(language, _)| *language);
-        let iphone = self.learned.rules.shapes.first().is_some_and(|shape| shape.bracket);
+        let iphone = self.learned.rules.shapes.first().is_some_and(Shape::is_iphone);
         let chat = ChatSurvey {
             id: self.chat.id.clone(),
             title: self.chat.title.clone(),
@@ -320,8 +342,8 @@ impl<'a> Tally<'a> {
             records: self.records,
             messages: self.records,
             by_kind: self.by_kind,
-            first: self.first.map(|moment| moment.sent_at(precision)),
-            last: self.last.map(|moment| moment.sent_at(precision)),
+            first: self.first.map(Moment::sent_at),
+            last: self.last.map(Moment::sent_at),
             files: self.sums,
             findings: self.findings,
             finding_counts: self.finding_counts,

@@ -3,16 +3,16 @@
 //! Both the survey and the reading of messages go through here, so that they cannot disagree.
 
 use std::borrow::Cow;
+use std::io::Read;
 use std::ops::ControlFlow;
 
 use super::body::{self, Content, FileRef, Setting};
 use super::clock::{Local, WallClock};
 use super::events::{self, Event};
 use super::files::FileIndex;
-use super::framing::{Framer, MAX_RECORD_BYTES};
-use super::grammar::Stamp;
+use super::framing::{Frame, Framer, Header, MAX_RECORD_BYTES};
+use super::grammar::{Shape, Stamp};
 use super::learn::{InPlace, Learned};
-use super::order::DateOrder;
 use super::phrases::{self, is_mark};
 use super::senders::{Person, Writer};
 use crate::archive::container::{Container, ContainerError, Entry};
@@ -44,6 +44,7 @@ pub(super) struct Item<'a> {
     pub local: Local,
     pub at: UnixMillis,
     pub zone: ZoneBasis,
+    pub precision: Precision,
     pub sender: Sender<'a>,
     pub meaning: Meaning<'a>,
     pub edited: bool,
@@ -86,6 +87,35 @@ pub(super) enum Meaning<'a> {
     },
 }
 
+/// The day number of the last date; neighbours share their day.
+#[derive(Default)]
+struct Days {
+    last: Option<(usize, [u16; 3], Option<i64>)>,
+}
+
+impl Days {
+    /// The wall-clock time of a header, and the number of its day if there is such a day.
+    #[inline]
+    fn of(
+        &mut self,
+        learned: &Learned,
+        shape: usize,
+        stamp: Stamp,
+    ) -> Option<(Local, Option<i64>)> {
+        let local = learned.local(shape, &stamp)?;
+        match self.last {
+            Some((of_shape, date, days)) if of_shape == shape && date == stamp.date => {
+                Some((local, days))
+            }
+            _ => {
+                let days = local.exists().then(|| local.days());
+                self.last = Some((shape, stamp.date, days));
+                Some((local, days))
+            }
+        }
+    }
+}
+
 /// What the clock found, told once at the end.
 #[derive(Default)]
 struct ClockTally {
@@ -94,11 +124,14 @@ struct ClockTally {
 }
 
 impl ClockTally {
-    fn count(tally: &mut Option<(u64, u64)>, line: u64) {
-        match tally {
-            Some((_, count)) => *count += 1,
-            None => *tally = Some((line, 1)),
-        }
+    #[inline]
+    fn see(&mut self, zone: ZoneBasis, line: u64) {
+        let tally = match zone {
+            ZoneBasis::Assumed | ZoneBasis::Stated => return,
+            ZoneBasis::AssumedAmbiguous => &mut self.repeated,
+            ZoneBasis::AssumedImpossible => &mut self.impossible,
+        };
+        tally.get_or_insert((line, 0)).1 += 1;
     }
 }
 
@@ -111,14 +144,24 @@ pub(super) fn walk(
     options: &Options,
     mut visit: impl FnMut(Step<'_>) -> ControlFlow<()>,
 ) -> Result<(), ContainerError> {
+    let framer = Framer::new(container.reader(entry)?, &learned.rules);
+    // Stopping early is no failure.
+    let _ = steps(framer, learned, files, options, &mut visit);
+    Ok(())
+}
+
+fn steps(
+    mut framer: Framer<'_, impl Read>,
+    learned: &Learned,
+    files: &FileIndex,
+    options: &Options,
+    visit: &mut impl FnMut(Step<'_>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
     for doubt in &learned.order_doubts {
         let detail = doubt.clone();
-        let remark = Remark { kind: FindingKind::DateOrderUncertain, line: None, detail };
-        if visit(Step::Remark(remark)).is_break() {
-            return Ok(());
-        }
+        let kind = FindingKind::DateOrderUncertain;
+        visit(Step::Remark(Remark { kind, line: None, detail }))?;
     }
-    let mut framer = Framer::new(container.reader(entry)?, &learned.rules);
     let mut clocks: Vec<WallClock> = learned
         .rules
         .shapes
@@ -129,20 +172,15 @@ pub(super) fn walk(
         })
         .collect();
     let mut place = InPlace::default();
+    let mut days = Days::default();
     let mut folded: Vec<u64> = Vec::new();
     let mut tally = ClockTally::default();
     loop {
-        let local_of = |shape: usize, stamp: Stamp| {
-            let order = learned.orders.get(shape).copied().unwrap_or(DateOrder::DayMonthYear);
-            let era = learned.rules.shapes.get(shape).map(|shape| shape.era)?;
-            Some(order.local(&stamp, era))
-        };
         let frame = framer.next(|header, rest, line| {
-            let Some(local) = local_of(header.shape, header.stamp) else { return true };
-            if !local.exists() {
+            let Some((local, Some(day))) = days.of(learned, header.shape, header.stamp) else {
                 return true;
-            }
-            let now = local.seconds();
+            };
+            let now = day * 86_400 + local.seconds_of_day();
             if !place.fits(now) && learned.people.is_foreign(rest) {
                 folded.push(line);
                 return false;
@@ -154,119 +192,108 @@ pub(super) fn walk(
         for line in folded.drain(..) {
             let detail =
                 "a pasted line that looks like a message was left in the message before it";
-            let remark = remark(FindingKind::Repaired, line, detail.to_owned());
-            if visit(Step::Remark(remark)).is_break() {
-                return Ok(());
-            }
+            visit(remark(FindingKind::Repaired, line, detail.to_owned()))?;
         }
         if frame.skipped_bytes > 0 {
             let detail = format!(
                 "a message goes on for {} bytes more than the {MAX_RECORD_BYTES} that are kept",
                 frame.skipped_bytes
             );
-            if visit(Step::Remark(remark(FindingKind::Truncated, frame.line, detail))).is_break() {
-                return Ok(());
-            }
+            visit(remark(FindingKind::Truncated, frame.line, detail))?;
         }
         let Some(header) = frame.header else {
-            if frame.body.is_empty() {
-                continue;
-            }
-            let detail = format!("{} bytes before the first message", frame.body.len());
-            if visit(Step::Remark(remark(FindingKind::Unreadable, frame.line, detail))).is_break() {
-                return Ok(());
+            if !frame.body.is_empty() {
+                let detail = format!("{} bytes before the first message", frame.body.len());
+                visit(remark(FindingKind::Unreadable, frame.line, detail))?;
             }
             continue;
         };
         let (Some(local), Some(clock)) =
-            (local_of(header.shape, header.stamp), clocks.get_mut(header.shape))
+            (learned.local(header.shape, &header.stamp), clocks.get_mut(header.shape))
         else {
             continue;
         };
         let (at, zone) = clock.instant(local);
-        match zone {
-            ZoneBasis::AssumedAmbiguous => ClockTally::count(&mut tally.repeated, frame.line),
-            ZoneBasis::AssumedImpossible => ClockTally::count(&mut tally.impossible, frame.line),
-            ZoneBasis::Assumed | ZoneBasis::Stated => {}
-        }
-        let setting = Setting {
-            bracket: learned.rules.shapes.get(header.shape).is_some_and(|shape| shape.bracket),
-            marked: header.marked,
-        };
-        let (writer, bytes) = learned.people.split(frame.body);
-        let body = text_of(bytes, learned.crlf_everywhere);
-        if let Text::Repaired(_) = body {
-            let detail = "bytes that are not valid UTF-8 were replaced".to_owned();
-            if visit(Step::Remark(remark(FindingKind::InvalidText, frame.line, detail))).is_break()
-            {
-                return Ok(());
-            }
-        }
-        let body = match &body {
-            Text::Whole(text) => text.as_ref(),
-            Text::Repaired(text) => text.as_str(),
-        };
-        let sender = match &writer {
-            Writer::Person(index) => learned
-                .people
-                .get(*index)
-                .map_or(Sender::App, |person| Sender::Known(*index, person)),
-            Writer::Stranger(author) => Sender::Stranger(author),
-            Writer::App => Sender::App,
-        };
-        let (meaning, edited, unknown) = understand(body, sender, setting, files);
-        if unknown {
-            let detail =
-                "words of the app in a language that is not known stand for a file".to_owned();
-            if visit(Step::Remark(remark(FindingKind::UnknownKind, frame.line, detail))).is_break()
-            {
-                return Ok(());
-            }
-        }
-        let sender = match meaning {
-            Meaning::Sent(_) => sender,
-            Meaning::Line { .. } if sender_is_actor(&meaning) => sender,
-            Meaning::Line { .. } => Sender::App,
-        };
-        let item = Item { line: frame.line, local, at, zone, sender, meaning, edited };
-        if visit(Step::Item(item)).is_break() {
-            return Ok(());
-        }
+        tally.see(zone, frame.line);
+        let moment = (local, at, zone, clock.precision());
+        record(&frame, &header, moment, learned, files, visit)?;
     }
-    let mut remarks = Vec::new();
     if let Some(error) = framer.failure() {
         let detail = format!("the file could not be read to its end: {error}");
-        remarks.push(Remark { kind: FindingKind::Truncated, line: None, detail });
+        visit(Step::Remark(Remark { kind: FindingKind::Truncated, line: None, detail }))?;
     }
     if let Some((line, count)) = tally.repeated {
         let detail = format!("{count} times fall in the hour that clocks show twice in autumn");
-        remarks.push(remark(FindingKind::AmbiguousTime, line, detail));
+        visit(remark(FindingKind::AmbiguousTime, line, detail))?;
     }
     if let Some((line, count)) = tally.impossible {
         let detail = format!("{count} times do not exist in the time zone {}", zone_name(options));
-        remarks.push(remark(FindingKind::ImpossibleTime, line, detail));
+        visit(remark(FindingKind::ImpossibleTime, line, detail))?;
     }
-    for remark in remarks {
-        if visit(Step::Remark(remark)).is_break() {
-            break;
+    ControlFlow::Continue(())
+}
+
+/// Understands one record and hands it on.
+#[inline]
+fn record(
+    frame: &Frame<'_>,
+    header: &Header,
+    (local, at, zone, precision): (Local, UnixMillis, ZoneBasis, Precision),
+    learned: &Learned,
+    files: &FileIndex,
+    visit: &mut impl FnMut(Step<'_>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let setting = Setting {
+        iphone: learned.rules.shapes.get(header.shape).is_some_and(Shape::is_iphone),
+        marked: header.marked,
+    };
+    let (writer, bytes) = learned.people.split(frame.body);
+    let body = text_of(bytes, learned.crlf_everywhere);
+    let body = match &body {
+        Text::Whole(text) => text.as_ref(),
+        Text::Repaired(text) => {
+            let detail = "bytes that are not valid UTF-8 were replaced".to_owned();
+            visit(remark(FindingKind::InvalidText, frame.line, detail))?;
+            text.as_str()
         }
+    };
+    let sender = match &writer {
+        Writer::Person(index) => {
+            learned.people.get(*index).map_or(Sender::App, |person| Sender::Known(*index, person))
+        }
+        Writer::Stranger(author) => Sender::Stranger(author),
+        Writer::App => Sender::App,
+    };
+    let (meaning, edited, unknown) = understand(body, sender, setting, files);
+    if unknown {
+        let detail = "words of the app in a language that is not known stand for a file";
+        visit(remark(FindingKind::UnknownKind, frame.line, detail.to_owned()))?;
     }
-    Ok(())
+    let sender = match meaning {
+        Meaning::Sent(_) => sender,
+        Meaning::Line { .. } if sender_is_actor(&meaning) => sender,
+        Meaning::Line { .. } => Sender::App,
+    };
+    let line = frame.line;
+    visit(Step::Item(Item { line, local, at, zone, precision, sender, meaning, edited }))
 }
 
 fn zone_name(options: &Options) -> &str {
     options.time_zone.iana_name().unwrap_or("given")
 }
 
-fn remark(kind: FindingKind, line: u64, detail: String) -> Remark {
-    Remark { kind, line: Some(line), detail }
+fn remark(kind: FindingKind, line: u64, detail: String) -> Step<'static> {
+    Step::Remark(Remark { kind, line: Some(line), detail })
 }
 
 /// Newer iPhones put the one who acted before the app's words.
 fn sender_is_actor(meaning: &Meaning<'_>) -> bool {
     match meaning {
         Meaning::Line { event, .. } => event.as_ref().is_some_and(|event| {
-            event.actor.is_none() && event.target.is_none() && event.exporter == events::Role::None
+            event.actor.is_none()
+                && event.target.is_none()
+                && event.exporter == events::Role::None
+                && event.kind != events::EventKind::Encryption
         }),
         Meaning::Sent(_) => false,
     }

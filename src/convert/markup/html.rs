@@ -2,6 +2,7 @@
 //! result is well-formed, as deep as clients accept, and linear in the input's size.
 
 use std::collections::BTreeSet;
+use std::iter::Peekable;
 
 use super::rich::{Kind, Mark, Rich, is_language};
 
@@ -70,6 +71,77 @@ const SIMPLE: [(Open, Kind); 7] = [
     (Open::Code, Kind::Code),
 ];
 
+/// Which inline marks cover the place that is being written.
+struct Present<'a> {
+    marks: &'a [&'a Mark],
+    /// Where marks begin (`true`) and end, in order.
+    borders: Peekable<std::vec::IntoIter<(usize, bool, usize)>>,
+    /// How many of each of [`SIMPLE`].
+    simple: [usize; SIMPLE.len()],
+    /// Links and pills, by index.
+    anchors: BTreeSet<usize>,
+    /// How many that hide.
+    hidden: usize,
+}
+
+impl<'a> Present<'a> {
+    fn new(marks: &'a [&'a Mark]) -> Self {
+        let mut borders: Vec<(usize, bool, usize)> = marks
+            .iter()
+            .enumerate()
+            .flat_map(|(index, mark)| [(mark.start, true, index), (mark.end, false, index)])
+            .collect();
+        borders.sort_unstable();
+        let borders = borders.into_iter().peekable();
+        Self { marks, borders, simple: [0; SIMPLE.len()], anchors: BTreeSet::new(), hidden: 0 }
+    }
+
+    fn move_to(&mut self, at: usize) {
+        while let Some((_, begins, index)) = self.borders.next_if(|border| border.0 <= at) {
+            let Some(mark) = self.marks.get(index) else { continue };
+            let count = |n: &mut usize| {
+                *n = if begins { *n + 1 } else { n.saturating_sub(1) };
+            };
+            match &mark.kind {
+                Kind::PlainOnly => count(&mut self.hidden),
+                Kind::Link(_) | Kind::Pill(_) => {
+                    if begins {
+                        self.anchors.insert(index);
+                    } else {
+                        self.anchors.remove(&index);
+                    }
+                }
+                Kind::Bold
+                | Kind::Italic
+                | Kind::Underline
+                | Kind::Strike
+                | Kind::Spoiler
+                | Kind::Code
+                | Kind::Prefix
+                | Kind::Quote
+                | Kind::Pre(_)
+                | Kind::Heading(_)
+                | Kind::List { .. }
+                | Kind::Item(_) => {
+                    let kind = &mark.kind;
+                    let kinds = SIMPLE.iter().zip(&mut self.simple);
+                    kinds.filter(|((_, simple), _)| simple == kind).for_each(|(_, n)| count(n));
+                }
+            }
+        }
+    }
+
+    /// The elements that should be open inside the blocks, outermost first.
+    fn wanted(&self, in_code: bool) -> impl Iterator<Item = Open> {
+        let simple = SIMPLE
+            .iter()
+            .zip(&self.simple)
+            .filter(move |((open, _), n)| **n > 0 && !(in_code && *open == Open::Code))
+            .map(|((open, _), _)| *open);
+        self.anchors.first().copied().map(Open::Anchor).into_iter().chain(simple)
+    }
+}
+
 struct Writer<'a> {
     rich: &'a Rich,
     /// Blocks by start, outer before inner, properly nested.
@@ -90,53 +162,21 @@ impl<'a> Writer<'a> {
     }
 
     fn write(mut self) -> String {
-        let inline: Vec<&Mark> =
-            self.rich.marks().iter().filter(|mark| !mark.kind.is_block()).collect();
-        // What happens at each border: inline marks that begin or end there.
-        let mut borders: Vec<(usize, bool, usize)> = Vec::with_capacity(inline.len() * 2);
-        for (index, mark) in inline.iter().enumerate() {
-            borders.push((mark.start, true, index));
-            borders.push((mark.end, false, index));
-        }
-        borders.sort_unstable();
-        let mut stops: BTreeSet<usize> = borders.iter().map(|border| border.0).collect();
+        let rich = self.rich;
+        let inline: Vec<&Mark> = rich.marks().iter().filter(|mark| !mark.kind.is_block()).collect();
+        let mut stops: BTreeSet<usize> =
+            inline.iter().flat_map(|mark| [mark.start, mark.end]).collect();
         stops.extend(&self.block_starts);
         stops.extend(&self.block_ends);
-        stops.extend([0, self.rich.text().len()]);
+        stops.extend([0, rich.text().len()]);
         let stops: Vec<usize> = stops.into_iter().collect();
 
-        let mut borders = borders.into_iter().peekable();
-        let mut present = [0_usize; SIMPLE.len()];
-        let mut anchors: BTreeSet<usize> = BTreeSet::new();
-        let mut hidden = 0_usize;
+        let mut present = Present::new(&inline);
         let mut next_block = 0;
         let mut open_blocks: Vec<usize> = Vec::new();
         for pair in stops.windows(2) {
             let [from, to] = pair else { continue };
-            while let Some(&(_, begins, index)) = borders.peek().filter(|border| border.0 <= *from)
-            {
-                borders.next();
-                let Some(mark) = inline.get(index) else { continue };
-                let count = |n: &mut usize| {
-                    *n = if begins { *n + 1 } else { n.saturating_sub(1) };
-                };
-                match &mark.kind {
-                    Kind::PlainOnly => count(&mut hidden),
-                    Kind::Link(_) | Kind::Pill(_) if begins => {
-                        anchors.insert(index);
-                    }
-                    Kind::Link(_) | Kind::Pill(_) => {
-                        anchors.remove(&index);
-                    }
-                    kind => {
-                        for ((_, simple), n) in SIMPLE.iter().zip(&mut present) {
-                            if simple == kind {
-                                count(n);
-                            }
-                        }
-                    }
-                }
-            }
+            present.move_to(*from);
             while open_blocks
                 .last()
                 .and_then(|index| self.blocks.get(*index))
@@ -148,35 +188,21 @@ impl<'a> Writer<'a> {
                 open_blocks.push(next_block);
                 next_block += 1;
             }
-            if hidden > 0 {
+            if present.hidden > 0 {
                 continue;
             }
-            let wanted = self.wanted(&open_blocks, anchors.first().copied(), &present);
+            let verbatim = open_blocks.iter().any(|index| self.is_pre(*index));
+            let mut wanted: Vec<Open> = open_blocks.iter().copied().map(Open::Block).collect();
+            wanted.extend(present.wanted(verbatim));
             self.change_to(&wanted, &inline);
-            let verbatim = open_blocks
-                .iter()
-                .any(|index| matches!(self.blocks.get(*index), Some(b) if matches!(b.kind, Kind::Pre(_))));
             self.write_text(*from, *to, verbatim);
         }
         self.change_to(&[], &inline);
         self.out
     }
 
-    /// The elements that should be open, outermost first.
-    fn wanted(&self, blocks: &[usize], anchor: Option<usize>, present: &[usize]) -> Vec<Open> {
-        let in_code = blocks
-            .iter()
-            .any(|index| self.blocks.get(*index).is_some_and(|b| matches!(b.kind, Kind::Pre(_))));
-        let mut wanted: Vec<Open> = blocks.iter().copied().map(Open::Block).collect();
-        wanted.extend(anchor.map(Open::Anchor));
-        wanted.extend(
-            SIMPLE
-                .iter()
-                .zip(present)
-                .filter(|((open, _), n)| **n > 0 && !(in_code && *open == Open::Code))
-                .map(|((open, _), _)| *open),
-        );
-        wanted
+    fn is_pre(&self, block: usize) -> bool {
+        self.blocks.get(block).is_some_and(|block| matches!(block.kind, Kind::Pre(_)))
     }
 
     /// Closes and opens what it takes to have exactly `wanted` open.
@@ -235,9 +261,8 @@ impl<'a> Writer<'a> {
             Kind::List { numbered: false } => self.out.push_str("<ul>"),
             Kind::List { numbered: true } => {
                 // The first entry says where counting begins: the list may have been cut.
-                let first = self.blocks.iter().skip(index + 1).find_map(|inner| match inner.kind {
-                    Kind::Item(number) => Some(number),
-                    _ => None,
+                let first = self.blocks.iter().skip(index + 1).find_map(|inner| {
+                    if let Kind::Item(number) = inner.kind { Some(number) } else { None }
                 });
                 match first.flatten() {
                     Some(number) if number != 1 => {
@@ -249,7 +274,17 @@ impl<'a> Writer<'a> {
                 }
             }
             Kind::Item(_) => self.out.push_str("<li>"),
-            _ => {}
+            // No blocks.
+            Kind::Bold
+            | Kind::Italic
+            | Kind::Underline
+            | Kind::Strike
+            | Kind::Spoiler
+            | Kind::Code
+            | Kind::Link(_)
+            | Kind::Pill(_)
+            | Kind::Prefix
+            | Kind::PlainOnly => {}
         }
     }
 

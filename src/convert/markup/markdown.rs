@@ -1,4 +1,4 @@
-//! Olvid's Markdown: CommonMark with `~~strike~~` (Olvid for Android `Markdown.kt`, which
+//! Olvid's Markdown: `CommonMark` with `~~strike~~` (Olvid for Android `Markdown.kt`, which
 //! renders with commonmark-java). HTML in it is text, and a single `~` is a tilde.
 //!
 //! The parser says where words are; what lies between them is either syntax, which goes, or
@@ -85,6 +85,7 @@ impl Found<'_> {
         }
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "tags of extensions that are off")]
     fn start(&mut self, tag: Tag<'_>, at: Range<usize>) {
         match tag {
             Tag::Heading { level, .. } => {
@@ -131,11 +132,11 @@ impl Found<'_> {
             Tag::Link { link_type, dest_url, title, .. } => {
                 let source = self.text.get(at.clone()).unwrap_or_default();
                 // The words are the address itself in `<https://…>`.
-                let words = match link_type {
-                    LinkType::Autolink | LinkType::Email => dest_url.as_ref(),
-                    _ => source.split_once('[').map_or(source, |(_, rest)| {
-                        rest.rsplit_once("](").map_or(rest, |(words, _)| words)
-                    }),
+                let words = if matches!(link_type, LinkType::Autolink | LinkType::Email) {
+                    dest_url.as_ref()
+                } else {
+                    let inside = source.split_once('[').map_or(source, |(_, inside)| inside);
+                    inside.rsplit_once("](").map_or(inside, |(words, _)| words)
                 };
                 self.link(words, at, &dest_url, &title);
             }
@@ -257,7 +258,7 @@ impl Found<'_> {
                     words.trim_start().starts_with("```") || words.trim_start().starts_with("~~~");
                 let dropped = if is_fence { line.len() } else { words.len() };
                 // Definitions of links and the like: syntax to the parser, words to people.
-                let has_words = words.chars().any(char::is_alphanumeric)
+                let has_words = words.chars().any(|c| c.is_alphanumeric() || !c.is_ascii())
                     && !covered(&self.links, start)
                     && !covered(&self.fences, start);
                 if dropped > 0 && !has_words {

@@ -151,21 +151,23 @@ fn apply(plain: &str, reading: Reading) -> Rich {
     let mut hidden: Vec<Range<usize>> = Vec::new();
     let mut done = 0;
     for change in changes {
-        let Some(kept) = plain.get(done..change.at.start) else {
+        if change.at.start < done && !change.at.is_empty() {
             // It overlaps an earlier change, which holds.
             continue;
-        };
-        if !plain.is_char_boundary(change.at.end) {
-            continue;
         }
+        // What is inserted into something dropped comes after it.
+        let at = change.at.start.max(done)..change.at.end.max(done);
+        let (Some(kept), Some(_)) = (plain.get(done..at.start), plain.get(at.clone())) else {
+            continue;
+        };
         text.push_str(kept);
         let from = text.len();
         text.push_str(&change.with);
         if change.plain_only && text.len() > from {
             hidden.push(from..text.len());
         }
-        applied.push(Applied { old: change.at.clone(), new: from..text.len() });
-        done = change.at.end;
+        applied.push(Applied { old: change.at.start..at.end, new: from..text.len() });
+        done = at.end;
     }
     text.push_str(plain.get(done..).unwrap_or_default());
 

@@ -19,7 +19,7 @@ pub enum Kind {
     Spoiler,
     /// Inline code.
     Code,
-    /// A link; only addresses that [`may_link`] admits.
+    /// A link; only addresses that `may_link` admits.
     Link(String),
     /// A person's real account.
     Pill(OwnedUserId),

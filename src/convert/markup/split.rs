@@ -67,9 +67,15 @@ impl Pieces<'_> {
     fn longest(&self, from: usize) -> usize {
         let text = self.rich.text();
         // In JSON a byte takes at least a byte.
+        let rest = text.len().saturating_sub(from);
+        if rest <= self.budget && self.fits(from, text.len()) {
+            return text.len();
+        }
         let mut too_far = text.len().min(from.saturating_add(self.budget)) + 1;
         let mut good = from;
-        while too_far - good > 1 {
+        // The cut goes back to a good place anyway; the last bytes are not worth the search.
+        let close_enough = self.budget / 128;
+        while too_far - good > 1 && (good == from || too_far - good > close_enough) {
             let middle = floor_border(text, good + (too_far - good) / 2);
             if middle <= good {
                 // No border between: the next one decides.

@@ -158,6 +158,24 @@ fn markdown_styles() {
 }
 
 #[test]
+fn markdown_loses_no_words() {
+    for text in [
+        "[👍]:]",
+        "[](a)*]*",
+        "[a]: b",
+        "[a]: https://example.org \"c\"",
+        "~~~a",
+        "``` a b\nc\n```",
+    ] {
+        let shown = markdown(text).0;
+        assert!(
+            text.chars().filter(|c| c.is_alphanumeric() || *c == '👍').all(|c| shown.contains(c)),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn spans_nest_overlap_and_repeat() {
     assert_eq!(
         spans("abcdef", &[(0, 4, Style::Bold), (2, 6, Style::Italic)]),
@@ -265,7 +283,6 @@ fn seen_and_allowed(html: &str) -> (String, String) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
     /// No text in any markup, with any spans, yields an element or attribute that is not ours.
     #[test]

@@ -15,6 +15,9 @@ const FENCE: &str = "```";
 /// Finds the marks in `text`.
 pub(super) fn read(text: &str) -> Reading {
     let mut reading = Reading::default();
+    if !may_have_marks(text) {
+        return reading;
+    }
     let code = fences(text, &mut reading);
     let mut lines = Vec::new();
     let mut start = 0;
@@ -34,6 +37,14 @@ pub(super) fn read(text: &str) -> Reading {
     }
     blocks(&lines, &mut reading);
     reading
+}
+
+/// Whether it is worth looking closer; most messages hold no mark at all.
+fn may_have_marks(text: &str) -> bool {
+    text.bytes().any(|b| matches!(b, b'*' | b'_' | b'~' | b'`' | b'>'))
+        || text
+            .lines()
+            .any(|line| line.starts_with("- ") || line.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Finds fenced code, inside a line or over several, and returns where it is.

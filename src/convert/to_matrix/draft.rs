@@ -315,9 +315,26 @@ pub(super) fn put_words(content: &mut Map<String, Value>, words: &Rich) {
 
 /// Keys in order at every level, and no NUL, which databases of homeservers refuse.
 fn canonical(content: Map<String, Value>) -> Map<String, Value> {
+    // Nearly always: `serde_json` keeps keys in order unless a crate asks it not to.
+    if is_canonical(&content) {
+        return content;
+    }
     let mut entries: Vec<(String, Value)> = content.into_iter().collect();
     entries.sort_by(|a, b| a.0.cmp(&b.0));
     entries.into_iter().map(|(key, value)| (key, canonical_value(value))).collect()
+}
+
+fn is_canonical(content: &Map<String, Value>) -> bool {
+    content.keys().is_sorted() && content.values().all(is_canonical_value)
+}
+
+fn is_canonical_value(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => is_canonical(map),
+        Value::Array(values) => values.iter().all(is_canonical_value),
+        Value::String(text) => !text.contains('\0'),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    }
 }
 
 fn canonical_value(value: Value) -> Value {

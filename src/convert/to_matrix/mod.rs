@@ -1,11 +1,13 @@
 //! One neutral message to Matrix events.
 //!
 //! `mod` chooses by the kind of body; `draft` holds the events as they are made; `words`,
-//! `files`, `places`, `polls`, `lines` and `reactions` each know one kind; `edits` knows how a
+//! `files` (with `file_event` and `file_name`), `places`, `polls`, `lines` and `reactions` each know one kind; `edits` knows how a
 //! message that changed is told.
 
 mod draft;
 mod edits;
+mod file_event;
+mod file_name;
 mod files;
 mod lines;
 mod places;

@@ -10,7 +10,7 @@ use ruma::events::room::message::{
 };
 
 use super::draft::{Draft, ROOM_MESSAGE, Tone};
-use super::{files, words};
+use super::{file_event, file_name, files, words};
 use crate::convert::markup::Rich;
 use crate::model::finding::FindingKind;
 use crate::model::media::AttachmentState;
@@ -45,7 +45,7 @@ pub(super) fn location(draft: &mut Draft<'_>, location: &Location) {
     let at = u64::try_from(draft.message.sent_at.at.0).ok().and_then(|ms| UInt::try_from(ms).ok());
     content.ts = at.map(MilliSecondsSinceUnixEpoch);
     let content = RoomMessageEventContent::new(MessageType::Location(content));
-    let content = files::object(&content);
+    let content = file_event::object(&content);
     draft.push(who, draft.message.sent_at.at, ROOM_MESSAGE, content);
     if !short {
         draft.notice(who, line);
@@ -116,7 +116,7 @@ fn contact(draft: &mut Draft<'_>, card: &ContactCard) {
     };
     if let Some(upload) = files::upload_of(draft, vcard) {
         let name = if card.name.trim().is_empty() { "contact" } else { card.name.as_str() };
-        let name = files::file_name(vcard.name.as_deref(), name, &upload.facts.mime);
+        let name = file_name::file_name(vcard.name.as_deref(), name, &upload.facts.mime);
         if files::file_with_words(draft, &name, &upload, &Rich::plain(line.clone())) {
             return;
         }

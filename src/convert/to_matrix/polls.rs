@@ -1,6 +1,8 @@
 //! Polls: the question, what is only counted, each known vote, the end. The event names are
 //! the unstable ones of MSC3381, which Tchap's clients write and read.
 
+use std::fmt::Write as _;
+
 use ruma::UInt;
 use ruma::events::poll::start::PollKind;
 use ruma::events::poll::unstable_end::UnstablePollEndEventContent;
@@ -12,8 +14,7 @@ use ruma::events::poll::unstable_start::{
 
 use super::Own;
 use super::draft::{Draft, Tone, Who};
-use super::{files, words};
-use crate::convert::markup::Rich;
+use super::{file_event, words};
 use crate::convert::policy::Attribution;
 use crate::model::finding::FindingKind;
 use crate::model::message::{Author, Poll, PollOption, Vote};
@@ -26,35 +27,36 @@ const END: &str = "org.matrix.msc3381.poll.end";
 /// Says a poll, and what of its result no vote will say.
 pub(super) fn start(draft: &mut Draft<'_>, poll: &Poll) {
     let who = draft.author();
-    match content(draft, poll) {
-        Some(content) => {
-            words::say_head(draft);
-            let content = files::object(&content);
-            draft.push(who, draft.message.sent_at.at, START, content);
-            if !votes_say_all(draft, poll) {
-                let lines = result_lines(draft, poll);
-                let title = Rich::plain(poll.question.trim()).text().to_owned();
-                let title = draft.text("poll-results", &[("question", title.into())]);
-                draft.notice(Who::Bot, format!("{title}\n{}", lines.join("\n")));
-            }
-        }
-        None => {
-            draft.lose(FindingKind::NotCarried, "a poll that Matrix cannot hold, shown as text");
-            let mut words = words::head(draft);
-            words.push_str(&draft.text("poll", &[]));
-            if poll.multiple == Some(true) {
-                words.push_str(" ");
-                words.push_str(&draft.text("poll-multiple", &[]));
-            }
-            words.push_str("\n");
-            words.push_str(&poll.question);
-            for line in result_lines(draft, poll) {
-                words.push_str("\n");
-                words.push_str(&line);
-            }
-            draft.say(who, Tone::Notice, &words);
-        }
+    let Some(content) = content(draft, poll) else {
+        as_text(draft, poll);
+        return;
+    };
+    words::say_head(draft);
+    draft.push(who, draft.message.sent_at.at, START, file_event::object(&content));
+    if !votes_say_all(draft, poll) {
+        let question = ("question", poll.question.trim().to_owned().into());
+        let title = draft.text("poll-results", &[question]);
+        let lines = result_lines(draft, poll).join("\n");
+        draft.notice(Who::Bot, format!("{title}\n{lines}"));
     }
+}
+
+/// Says a poll that cannot be one.
+fn as_text(draft: &mut Draft<'_>, poll: &Poll) {
+    draft.lose(FindingKind::NotCarried, "a poll that Matrix cannot hold, shown as text");
+    let mut words = words::head(draft);
+    words.push_str(&draft.text("poll", &[]));
+    if poll.multiple == Some(true) {
+        words.push_str(" ");
+        words.push_str(&draft.text("poll-multiple", &[]));
+    }
+    words.push_str("\n");
+    words.push_str(&poll.question);
+    for line in result_lines(draft, poll) {
+        words.push_str("\n");
+        words.push_str(&line);
+    }
+    draft.say(draft.author(), Tone::Notice, &words);
 }
 
 /// The poll event; `None` for polls without question, with no or too many answers, or so long
@@ -70,7 +72,8 @@ fn content(draft: &Draft<'_>, poll: &Poll) -> Option<NewUnstablePollStartEventCo
         .collect();
     let mut fallback = format!("{}{}", draft.prefix(draft.author()).text(), poll.question);
     for (index, answer) in answers.iter().enumerate() {
-        fallback.push_str(&format!("\n{}. {}", index + 1, answer.text));
+        // Writing to a string cannot fail.
+        let _ = write!(fallback, "\n{}. {}", index + 1, answer.text);
     }
     if poll.question.trim().is_empty()
         || fallback.len() * 4 > draft.room_for_words(draft.author(), 0)
@@ -167,7 +170,7 @@ fn result_line(draft: &Draft<'_>, option: &PollOption) -> String {
         .map(|vote| draft.name(&vote.by))
         .collect();
     if !unsaid.is_empty() {
-        line.push_str(&format!(" ({})", draft.wording.list(&unsaid)));
+        let _ = write!(line, " ({})", draft.wording.list(&unsaid));
     }
     line
 }
@@ -189,13 +192,13 @@ pub(super) fn votes_and_end(draft: &mut Draft<'_>, poll: &Poll, own: &Own<'_>) {
         let answers = answers.into_iter().map(answer_id).collect();
         let content = UnstablePollResponseEventContent::new(answers, poll_event.clone());
         let speaker = draft.speaker(Who::Author(by));
-        draft.push_bare(speaker, at, RESPONSE, files::object(&content));
+        draft.push_bare(speaker, at, RESPONSE, file_event::object(&content));
     }
     if poll.closed == Some(true) {
         // Not before the last vote: clients ignore votes that come after the end.
         let words = draft.text("poll-closed", &[]);
         let content = UnstablePollEndEventContent::new(words, poll_event);
         let speaker = draft.speaker(draft.author());
-        draft.push_bare(speaker, last, END, files::object(&content));
+        draft.push_bare(speaker, last, END, file_event::object(&content));
     }
 }

@@ -1,6 +1,9 @@
 //! Every kind of message, read back through ruma's types.
 
 mod any_message;
+mod files;
+mod polls;
+mod support;
 
 use proptest::prelude::*;
 use ruma::events::poll::unstable_start::UnstablePollStartEventContent;
@@ -11,6 +14,7 @@ use ruma::html::{Html, SanitizerConfig};
 use ruma::{OwnedEventId, OwnedUserId, event_id, mxc_uri, user_id};
 use serde_json::{Value, json};
 
+use self::support::*;
 use super::*;
 use crate::convert::{
     Attribution, MediaFacts, Person, Speaker, SystemLines, Upload, UploadedThumbnail,
@@ -26,197 +30,6 @@ use crate::model::system::{SystemEvent, SystemKind};
 use crate::model::text::Markup;
 use crate::model::time::{Precision, SentAt, UnixMillis, ZoneBasis};
 use crate::wording::Language;
-
-const NOON: i64 = 1_709_471_100_000; // 2024-03-03T13:05:00Z
-
-pub(super) fn at(ms: i64) -> SentAt {
-    SentAt {
-        at: UnixMillis(ms),
-        precision: Precision::Second,
-        zone: ZoneBasis::Stated,
-        local: None,
-    }
-}
-
-pub(super) fn author(id: &str) -> Author {
-    Author { id: ParticipantId::new(id), name: format!("carnet {id}") }
-}
-
-pub(super) fn message(body: Body) -> Message {
-    Message {
-        id: MessageId::new("m1"),
-        chat: ChatId::new("c1"),
-        sender: Some(author("alice")),
-        sent_at: at(NOON),
-        body,
-        reply_to: None,
-        forwarded: None,
-        topic: None,
-        edited: None,
-        reactions: Vec::new(),
-        expires_at: None,
-        place: Place { entry: "chat.txt".to_owned(), line: Some(3) },
-    }
-}
-
-fn person(id: &ParticipantId) -> Option<Person> {
-    let (ghost, name, account): (OwnedUserId, &str, Option<OwnedUserId>) = match id.as_str() {
-        "alice" => (user_id!("@_p_alice:example.org").to_owned(), "Alice <Roux>", None),
-        "bob" => (
-            user_id!("@_p_bob:example.org").to_owned(),
-            "Bob",
-            Some(user_id!("@bob:agent.example.org").to_owned()),
-        ),
-        _ => return None,
-    };
-    Some(Person { ghost, name: name.to_owned(), account })
-}
-
-fn event(id: &MessageId) -> Option<OwnedEventId> {
-    matches!(id.as_str(), "m0" | "t1")
-        .then(|| OwnedEventId::try_from(format!("${}", id.as_str())).expect("an event id"))
-}
-
-/// Files are named after what they are: `jpg`, `ogg`…; others are not uploaded.
-fn upload(entry: &str) -> Option<Upload> {
-    let (mime, width, duration_ms) = match entry {
-        "jpg" => ("image/jpeg", Some(1200), None),
-        "webp" => ("image/webp", Some(512), None),
-        "mp4" => ("video/mp4", Some(640), Some(3_500)),
-        "ogg" => ("audio/ogg", None, Some(4_200)),
-        "tgs" => ("application/gzip", None, None),
-        "pdf" => ("application/pdf", None, None),
-        "vcf" => ("text/vcard", None, None),
-        _ => return None,
-    };
-    Some(Upload {
-        source: MediaSource::Plain(mxc_uri!("mxc://example.org/abc").to_owned()),
-        facts: MediaFacts {
-            mime: mime.to_owned(),
-            size_bytes: 2_345,
-            sha256: Sha256::from_bytes([7; 32]),
-            width,
-            height: width,
-            duration_ms,
-            blurhash: width.map(|_| "LEHV6nWB2yk8pyo0adR*.7kCMdnj".to_owned()),
-            waveform: (mime == "audio/ogg").then(|| vec![0, 512, 1024]),
-            thumbnail: None,
-            animated: width.map(|_| false),
-        },
-        thumbnail: (entry == "jpg").then(|| UploadedThumbnail {
-            source: MediaSource::Plain(mxc_uri!("mxc://example.org/thumb").to_owned()),
-            width: 800,
-            height: 600,
-            mime: "image/jpeg".to_owned(),
-            size_bytes: 999,
-        }),
-    })
-}
-
-fn resolved() -> Resolved<'static> {
-    Resolved { person: &person, event: &event, upload: &upload }
-}
-
-fn bot() -> Policy {
-    Policy { attribution: Attribution::BotWithPrefix, ..Policy::default() }
-}
-
-/// What an event must be, whatever the message was.
-fn check(part: &Part, policy: &Policy) {
-    let json = serde_json::to_string(&part.content).expect("JSON");
-    assert!(json.len() <= policy.limit(), "{} bytes", json.len());
-    assert!(!json.contains("\\u0000"));
-    check_value(&Value::Object(part.content.clone()));
-    let event = json!({
-        "type": part.event_type,
-        "content": part.content,
-        "event_id": "$e",
-        "sender": "@_p_x:example.org",
-        "origin_server_ts": 1,
-    });
-    let event: AnySyncTimelineEvent = serde_json::from_value(event).expect("a timeline event");
-    let AnySyncTimelineEvent::MessageLike(event) = event else { panic!("no message") };
-    match event {
-        AnySyncMessageLikeEvent::RoomMessage(event) => {
-            let content = &event.as_original().expect("content").content;
-            assert!(!matches!(content.msgtype, MessageType::_Custom(_)));
-            assert_eq!(part.content.get("m.mentions"), Some(&json!({})));
-            assert!(!content.body().is_empty());
-        }
-        AnySyncMessageLikeEvent::UnstablePollStart(_)
-        | AnySyncMessageLikeEvent::UnstablePollResponse(_)
-        | AnySyncMessageLikeEvent::UnstablePollEnd(_)
-        | AnySyncMessageLikeEvent::Reaction(_) => {}
-        other => panic!("unexpected {other:?}"),
-    }
-    let raw = serde_json::value::to_raw_value(&part.content).expect("raw");
-    let raw = ruma::serde::Raw::<AnyMessageLikeEventContent>::from_json(raw);
-    raw.deserialize_as_unchecked::<Value>().expect("content");
-    if let Some(html) = part.content.get("formatted_body").and_then(Value::as_str) {
-        // The one attribute that the specification does not list yet (MSC4144).
-        let html = html.replace(" data-mx-profile-fallback", "");
-        let (seen, allowed) = (Html::parse(&html), Html::parse(&html));
-        allowed.sanitize_with(&SanitizerConfig::strict());
-        assert_eq!(seen.to_string(), allowed.to_string());
-    }
-}
-
-fn check_value(value: &Value) {
-    match value {
-        Value::Object(map) => {
-            assert!(map.keys().is_sorted());
-            map.values().for_each(check_value);
-        }
-        Value::Array(values) => values.iter().for_each(check_value),
-        Value::Number(number) => assert!(number.is_i64() || number.is_u64(), "{number}"),
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
-    }
-}
-
-fn ids(count: usize) -> Vec<OwnedEventId> {
-    (0..count).map(|i| OwnedEventId::try_from(format!("$own{i}")).expect("an id")).collect()
-}
-
-/// Both halves of a conversion, checked.
-fn convert(message: &Message, policy: &Policy) -> (Vec<Part>, Vec<Part>, Converted) {
-    let made = parts(message, &resolved(), policy);
-    assert!(!made.parts.is_empty() || !made.losses.is_empty(), "it disappeared");
-    let events = ids(made.parts.len());
-    let first = events.first().cloned().unwrap_or_else(|| event_id!("$none").to_owned());
-    let later = followups(message, &first, &events, &resolved(), policy);
-    for (index, part) in made.parts.iter().chain(&later.parts).enumerate() {
-        assert_eq!(usize::from(part.index), index);
-        check(part, policy);
-    }
-    (made.parts.clone(), later.parts, made)
-}
-
-fn said(message: &Message) -> Vec<Part> {
-    convert(message, &Policy::default()).0
-}
-
-fn body(part: &Part) -> &str {
-    part.content.get("body").and_then(Value::as_str).unwrap_or_default()
-}
-
-fn msgtype(part: &Part) -> &str {
-    part.content.get("msgtype").and_then(Value::as_str).unwrap_or_default()
-}
-
-fn text(words: &str) -> Body {
-    Body::Text(Text::plain(words))
-}
-
-fn file(kind: MediaKind, entry: &str) -> Attachment {
-    let mut attachment = Attachment::new(kind, AttachmentState::Present);
-    attachment.entry = Some(entry.to_owned());
-    attachment.name = Some(format!("IMG.{entry}"));
-    attachment
-}
-
-fn media(attachments: Vec<Attachment>, caption: Option<&str>) -> Body {
-    Body::Media { attachments, caption: caption.map(Text::plain), view_once: false }
-}
 
 #[test]
 fn plain_words_are_exactly_that() {
@@ -305,180 +118,6 @@ fn long_texts_are_split_and_related() {
         assert_eq!(part.content["fr.passerelle.piece"], json!({ "index": index, "count": count }));
         assert!(body(part).trim_end().ends_with('.'));
     }
-}
-
-#[test]
-fn a_photo_carries_its_caption_and_facts() {
-    let parts = said(&message(media(vec![file(MediaKind::Photo, "jpg")], Some("la mairie"))));
-    assert_eq!(parts.len(), 1);
-    let content = Value::Object(parts[0].content.clone());
-    assert_eq!(content["msgtype"], "m.image");
-    assert_eq!(content["body"], "la mairie");
-    assert_eq!(content["filename"], "IMG.jpg");
-    assert_eq!(content["url"], "mxc://example.org/abc");
-    assert_eq!(content["info"]["w"], 1200);
-    assert_eq!(content["info"]["mimetype"], "image/jpeg");
-    assert_eq!(content["info"]["thumbnail_info"]["w"], 800);
-    assert_eq!(content["info"]["thumbnail_url"], "mxc://example.org/thumb");
-    assert_eq!(content["info"]["xyz.amorgan.blurhash"], "LEHV6nWB2yk8pyo0adR*.7kCMdnj");
-    let read: RoomMessageEventContent = serde_json::from_value(content).expect("a message");
-    let MessageType::Image(image) = read.msgtype else { panic!("no image") };
-    assert_eq!(image.caption(), Some("la mairie"));
-    assert_eq!(image.filename(), "IMG.jpg");
-}
-
-#[test]
-fn a_voice_note_is_one_and_keeps_its_words() {
-    let parts = said(&message(media(vec![file(MediaKind::Voice, "ogg")], Some("écoute"))));
-    assert_eq!(parts.len(), 2);
-    assert_eq!(parts[0].content["org.matrix.msc3245.voice"], json!({}));
-    assert_eq!(
-        parts[0].content["org.matrix.msc1767.audio"],
-        json!({ "duration": 4200, "waveform": [0, 512, 1024] })
-    );
-    assert_eq!(parts[0].content["info"]["duration"], 4200);
-    assert_eq!((msgtype(&parts[1]), body(&parts[1])), ("m.text", "écoute"));
-}
-
-#[test]
-fn albums_keep_their_order_and_name_what_is_not_there() {
-    let mut lost = Attachment::new(MediaKind::Photo, AttachmentState::Omitted);
-    lost.name = Some("../../IMG\u{202e}_2.jpg".to_owned());
-    lost.size_bytes = Some(2_340_000);
-    let album = vec![lost, file(MediaKind::Video, "mp4"), file(MediaKind::Document, "pdf")];
-    let (parts, _, made) = convert(&message(media(album, Some("vacances"))), &Policy::default());
-    let kinds: Vec<&str> = parts.iter().map(msgtype).collect();
-    assert_eq!(kinds, ["m.notice", "m.video", "m.file"]);
-    assert_eq!(
-        body(&parts[0]),
-        "📎 Photo «\u{a0}IMG_2.jpg\u{a0}» (2,3\u{a0}Mo)\u{a0}: non inclus dans l’export"
-    );
-    assert_eq!(body(&parts[1]), "vacances");
-    assert_eq!(made.losses[0].kind, FindingKind::AttachmentMissing);
-    // In the container, but not on the homeserver.
-    let refused = message(media(vec![file(MediaKind::Document, "exe")], None));
-    let (parts, _, made) = convert(&refused, &Policy::default());
-    assert!(body(&parts[0]).ends_with("non importé"));
-    assert_eq!(made.losses[0].kind, FindingKind::NotCarried);
-}
-
-#[test]
-fn kinds_and_bytes_decide_together() {
-    for (kind, entry, shown) in [
-        (MediaKind::Photo, "pdf", "m.file"),
-        (MediaKind::Document, "jpg", "m.file"),
-        (MediaKind::Unknown, "jpg", "m.image"),
-        (MediaKind::Gif, "mp4", "m.video"),
-        (MediaKind::Gif, "webp", "m.image"),
-        (MediaKind::VideoNote, "mp4", "m.video"),
-        (MediaKind::Audio, "ogg", "m.audio"),
-    ] {
-        let parts = said(&message(media(vec![file(kind, entry)], None)));
-        assert_eq!(msgtype(&parts[0]), shown, "{kind:?} {entry}");
-        assert_eq!(body(&parts[0]), format!("IMG.{entry}"));
-    }
-}
-
-#[test]
-fn stickers_are_pictures() {
-    let mut sticker = file(MediaKind::Sticker, "webp");
-    sticker.emoji = Some("😀".to_owned());
-    let parts = said(&message(Body::Sticker { attachment: sticker.clone() }));
-    assert_eq!((msgtype(&parts[0]), body(&parts[0])), ("m.image", "Autocollant 😀"));
-    sticker.entry = Some("tgs".to_owned());
-    sticker.thumbnail_entry = Some("webp".to_owned());
-    let parts = said(&message(Body::Sticker { attachment: sticker }));
-    assert_eq!(parts.iter().map(msgtype).collect::<Vec<_>>(), ["m.image", "m.file"]);
-}
-
-#[test]
-fn places_are_points_or_lines() {
-    let mut place = Location {
-        latitude: Some(48.936_181),
-        longitude: Some(2.357_444_12),
-        label: Some("Mairie".to_owned()),
-        url: None,
-        live: false,
-        period_s: None,
-    };
-    let parts = said(&message(Body::Location(place.clone())));
-    assert_eq!(parts[0].content["geo_uri"], "geo:48.936181,2.3574441");
-    assert_eq!(body(&parts[0]), "📍 Mairie\ngeo:48.936181,2.3574441");
-    assert_eq!(parts[0].content["org.matrix.msc3488.location"]["description"], "Mairie");
-    for nowhere in [None, Some(f64::NAN), Some(1e300)] {
-        place.latitude = nowhere;
-        let parts = said(&message(Body::Location(place.clone())));
-        assert_eq!((msgtype(&parts[0]), body(&parts[0])), ("m.notice", "📍 Mairie"));
-    }
-}
-
-#[test]
-fn contacts_are_files_with_a_line() {
-    let mut card = ContactCard {
-        name: "Paul / Durand".to_owned(),
-        phone: Some("+33 6 12 34 56 78".to_owned()),
-        vcard: Some(Attachment::new(MediaKind::Document, AttachmentState::Present)),
-    };
-    card.vcard.as_mut().expect("a card").entry = Some("vcf".to_owned());
-    let parts = said(&message(Body::Contact { cards: vec![card.clone()] }));
-    assert_eq!(msgtype(&parts[0]), "m.file");
-    assert_eq!(body(&parts[0]), "👤 Contact\u{a0}: Paul / Durand\n+33 6 12 34 56 78");
-    assert_eq!(parts[0].content["filename"], "Durand.vcf");
-    card.vcard = None;
-    assert_eq!(msgtype(&said(&message(Body::Contact { cards: vec![card] }))[0]), "m.notice");
-}
-
-fn option(text: &str, votes: Option<u32>, voters: &[&str]) -> PollOption {
-    let voters = voters.iter().map(|id| Vote { by: author(id), at: Some(at(NOON + 5_000)) });
-    PollOption { text: text.to_owned(), votes, voters: voters.collect() }
-}
-
-fn poll(options: Vec<PollOption>) -> Poll {
-    Poll {
-        question: "Quand ?".to_owned(),
-        options,
-        multiple: Some(false),
-        closed: Some(true),
-        total_voters: None,
-    }
-}
-
-#[test]
-fn polls_are_polls_with_their_votes() {
-    let options =
-        vec![option("Lundi", Some(1), &["alice"]), option("Mardi", None, &["bob", "alice"])];
-    let (parts, later, _) = convert(&message(Body::Poll(poll(options))), &Policy::default());
-    assert_eq!(parts.len(), 1);
-    let start: UnstablePollStartEventContent =
-        serde_json::from_value(Value::Object(parts[0].content.clone())).expect("a poll");
-    // Alice chose twice, so two must be allowed.
-    assert_eq!(u64::from(start.poll_start().max_selections), 2);
-    assert_eq!(later.len(), 3);
-    assert_eq!(later[0].speaker, Speaker::Ghost(ParticipantId::new("alice")));
-    assert_eq!(
-        later[0].content["org.matrix.msc3381.poll.response"],
-        json!({ "answers": ["1", "2"] })
-    );
-    assert_eq!(later[0].content["m.relates_to"]["event_id"], "$own0");
-    assert_eq!(later[2].event_type, "org.matrix.msc3381.poll.end");
-    assert!(later[2].at >= later[1].at);
-}
-
-#[test]
-fn counts_are_said_and_impossible_polls_are_text() {
-    let counted = vec![option("Lundi", Some(3), &[]), option("Mardi", Some(1), &["inconnu"])];
-    let (parts, later, _) = convert(&message(Body::Poll(poll(counted))), &Policy::default());
-    assert_eq!(
-        body(&parts[1]),
-        "📊 Résultats du sondage «\u{a0}Quand ?\u{a0}»\nLundi\u{a0}: 3 voix\n\
-         Mardi\u{a0}: 1 voix (carnet inconnu)\nSondage terminé"
-    );
-    assert_eq!(later.len(), 1);
-    let many = (0..25).map(|i| option(&format!("réponse {i}"), None, &[])).collect();
-    let (parts, later, made) = convert(&message(Body::Poll(poll(many))), &Policy::default());
-    assert_eq!(msgtype(&parts[0]), "m.notice");
-    assert!(body(&parts[0]).contains("réponse 24"));
-    assert!(later.is_empty() && !made.losses.is_empty());
 }
 
 #[test]
@@ -664,7 +303,6 @@ fn every_finding_and_kind_has_words() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     /// Whatever a message holds: nothing panics, nothing disappears, every event is one.
     #[test]
@@ -685,5 +323,79 @@ proptest! {
             parts(&message, &resolved(), &policy),
             parts(&message, &resolved(), &policy)
         );
+    }
+}
+
+/// By hand: `cargo test --lib conversion_takes -- --ignored --nocapture`.
+#[test]
+#[ignore = "measures time"]
+fn conversion_takes_microseconds() {
+    let marked = |words: &str| Body::Text(Text::marked(words, Markup::Whatsapp));
+    let mut answer = message(marked("d'accord pour *lundi*, à _dix_ heures"));
+    answer.reply_to = Some(ReplyTo { id: Some(MessageId::new("m0")), author: None, quote: None });
+    let messages = [
+        message(marked("Bonjour à tous, la réunion est déplacée à demain.")),
+        message(marked("oui")),
+        message(marked("voir https://example.org/a_b_c et le point 3. merci")),
+        message(media(vec![file(MediaKind::Photo, "jpg")], None)),
+        message(media(vec![Attachment::new(MediaKind::Photo, AttachmentState::Omitted)], None)),
+        answer,
+        system(SystemKind::Added, Some("bob"), &["alice"], "Bob added Alice"),
+    ];
+    let policy = Policy::default();
+    let resolved = resolved();
+    for message in &messages {
+        let started = std::time::Instant::now();
+        for _ in 0..2_000 {
+            std::hint::black_box(parts(message, &resolved, &policy));
+        }
+        println!("{:?} {:?}", started.elapsed() / 2_000, message.body.kind());
+    }
+}
+
+/// Texts made to be slow: none may take more than a moment, even unoptimised.
+#[test]
+fn hostile_texts_take_linear_time() {
+    let many = |piece: &str, n: usize| piece.repeat(n / 3);
+    let texts = [
+        Text::marked(many("*a* _b_ ~c~ ", 20_000), Markup::Whatsapp),
+        Text::marked(many("*_~", 60_000), Markup::Whatsapp),
+        Text::marked(many("```a``` ", 20_000), Markup::Whatsapp),
+        Text::marked(many("` ", 90_000), Markup::Whatsapp),
+        Text::marked(many("> a\n", 40_000), Markup::Whatsapp),
+        Text::marked(many("https://a", 20_000), Markup::Whatsapp),
+        Text::marked(many(">", 190_000), Markup::Markdown),
+        Text::marked(many("- ", 90_000), Markup::Markdown),
+        Text::marked(many("**a* ", 30_000), Markup::Markdown),
+        Text::marked(many("[a](b) ", 20_000), Markup::Markdown),
+        Text::marked(many("[", 190_000), Markup::Markdown),
+        Text::marked(many("<a ", 60_000), Markup::Markdown),
+        Text::marked(many("`a``b```c", 20_000), Markup::Markdown),
+        Text::plain(many("e\u{301}", 100_000)),
+        Text::plain(many("\u{1f1eb}", 50_000)),
+        Text {
+            plain: many("abcd", 10_000),
+            spans: (0..6_000)
+                .map(|i| crate::model::text::Span {
+                    start: i,
+                    end: 13_000 - i,
+                    style: if i % 2 == 0 {
+                        crate::model::text::Style::Quote
+                    } else {
+                        crate::model::text::Style::Bold
+                    },
+                })
+                .collect(),
+            ..Text::default()
+        },
+    ];
+    for text in texts {
+        let start: String = text.plain.chars().take(12).collect();
+        let started = std::time::Instant::now();
+        let made = parts(&message(Body::Text(text)), &resolved(), &Policy::default());
+        let took = started.elapsed();
+        println!("{took:?} {start:?} {}", made.parts.len());
+        assert!(took.as_secs() < 10, "{start:?} took {took:?}");
+        made.parts.iter().for_each(|part| check(part, &Policy::default()));
     }
 }

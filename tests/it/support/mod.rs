@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "clippy sees tests only in functions marked as such")]
 
 pub mod compare;
+pub mod daemon;
 pub mod member;
 pub mod proxy;
 pub mod sample;

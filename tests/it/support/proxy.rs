@@ -38,7 +38,15 @@ pub enum Action {
     Answer(Reply),
     /// Take the request and never answer.
     Hang,
+    /// Hand the request on, and then once more under another transaction id.
+    Twice,
+    /// Answer with the id of an event that does not exist, and hand the request on behind the
+    /// back of the caller once the homeserver has answered the next sending.
+    AfterNext,
 }
+
+/// What [`Action::AfterNext`] answers.
+pub const NO_EVENT: &str = r#"{"event_id":"$the-proxy-made-this-up"}"#;
 
 /// An answer the homeserver did not give.
 #[derive(Clone, Debug)]
@@ -148,6 +156,8 @@ struct State {
     exchanges: Vec<Exchange>,
     /// How many of the first ones are no longer shown.
     forgotten: usize,
+    /// Requests kept back by [`Action::AfterNext`].
+    kept: Vec<Vec<u8>>,
     connections: Vec<AbortHandle>,
 }
 
@@ -313,6 +323,13 @@ impl Shared {
         })
     }
 
+    /// Has the homeserver act on a request that nobody waits for.
+    async fn slip_in(&self, request: &[u8]) -> std::io::Result<()> {
+        let mut upstream = Incoming::new(TcpStream::connect(&self.upstream).await?);
+        upstream.write(request).await?;
+        upstream.read_head().await.map(|_| ())
+    }
+
     async fn until_released(&self, index: usize, rule: RuleId) {
         let mut changes = self.changed.subscribe();
         let _held = Held::new(self, index);
@@ -416,6 +433,12 @@ async fn exchange(
             shared.note(index, |exchange| exchange.answered = Some(Instant::now()));
             return Ok(After::Continue);
         }
+        (Some(Action::AfterNext), _) => {
+            shared.change(|state| state.kept.push([head.bytes.as_slice(), &body].concat()));
+            caller.write(&wire::reply(200, NO_EVENT)).await?;
+            shared.note(index, |exchange| exchange.answered = Some(Instant::now()));
+            return Ok(After::Continue);
+        }
         _ => {}
     }
 
@@ -436,6 +459,14 @@ async fn exchange(
         exchange.status = Some(answer.status());
     });
     let framing = answer.response_framing(&head.method);
+    if matches!(action, Some(Action::Twice)) {
+        shared.slip_in(&[&head.under_another_transaction(), body.as_slice()].concat()).await?;
+    }
+    if head.method == "PUT" && head.target.contains("/send/") {
+        for kept in shared.change(|state| std::mem::take(&mut state.kept)) {
+            shared.slip_in(&kept).await?;
+        }
+    }
 
     match (&action, rule) {
         (Some(Action::DelayResponse(pause)), _) => stay(caller, Wait::For(*pause)).await?,

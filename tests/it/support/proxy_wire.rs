@@ -52,6 +52,13 @@ impl Head {
         self.said_framing().unwrap_or(Framing::UntilClose)
     }
 
+    /// The same request with another last segment of its path.
+    pub fn under_another_transaction(&self) -> Vec<u8> {
+        let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
+        let other = self.text.replacen(&self.target, &format!("{path}-again?{query}"), 1);
+        other.into_bytes()
+    }
+
     pub fn says_close(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }

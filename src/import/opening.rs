@@ -1,0 +1,91 @@
+//! Opens a job's portal: canary, room, people.
+
+use futures_util::StreamExt;
+
+use super::canary;
+use super::error::ImportError;
+use super::job::Job;
+use super::plan::Plan;
+use super::settings::Settings;
+use crate::convert::{Person, Policy};
+use crate::matrix::RoomWish;
+use crate::model::ids::Network;
+use crate::model::time::UnixMillis;
+use crate::portal::{Portal, Portals, Provenance, Roster};
+use crate::store::{PortalRecord, PortalState};
+
+/// The job's portal with its room made, its people in it, and the canary heard.
+pub(super) async fn open_portal(
+    job: &Job,
+    portals: &Portals,
+    settings: &Settings,
+) -> Result<Portal, ImportError> {
+    let plan = job.plan();
+    let mut record = portals.store().portal(&job.record().portal)?.unwrap_or(PortalRecord {
+        id: job.record().portal.clone(),
+        network: plan.archive.network,
+        chat: plan.archive.chat.clone(),
+        room_id: None,
+        state: PortalState::Creating,
+    });
+    portals.ensure_bot().await?;
+    let roster = roster(plan, &record, portals);
+    let mut ghosts = Vec::with_capacity(plan.participants.len());
+    for person in roster.people() {
+        let name = settings.ghost_name(&person.name, plan.archive.network);
+        ghosts.push((person.ghost.clone(), name));
+    }
+    if record.state != PortalState::Ready {
+        let witness = settings.witness().await?;
+        if let Some((ghost, name)) = ghosts.first() {
+            let oldest = UnixMillis(plan.archive.first_ms);
+            canary::sing(portals, settings, &witness, &record, (ghost, name), oldest).await?;
+        }
+    }
+    let wish = RoomWish {
+        name: plan.room.name.clone(),
+        kind: plan.room.kind,
+        portal: record.id.clone(),
+        ..settings.room_wish(portals, plan.room.admins.clone())
+    };
+    let room = portals.ensure_room(&mut record, &wish).await?;
+    let joined = portals.bot().joined_members(&room).await?;
+    let absent: Vec<_> = ghosts.into_iter().filter(|(ghost, _)| !joined.contains(ghost)).collect();
+    let mut admissions = futures_util::stream::iter(absent)
+        .map(|(ghost, name)| {
+            let (portals, room) = (portals.clone(), room.clone());
+            async move { portals.admit(&room, &ghost, &name).await }
+        })
+        .buffer_unordered(settings.uploads_in_flight);
+    while let Some(admitted) = admissions.next().await {
+        admitted?;
+    }
+    drop(admissions);
+    let policy = Policy {
+        language: settings.language,
+        attribution: plan.messages.attribution,
+        system_lines: plan.messages.system_lines,
+        zone: archive_zone(plan),
+        ..Policy::default()
+    };
+    let provenance = Provenance { job: job.id().to_owned(), archive: plan.archive.sha256 };
+    Ok(Portal::new(portals.clone(), record.id, room, roster, policy, provenance))
+}
+
+fn archive_zone(plan: &Plan) -> jiff::tz::TimeZone {
+    plan.options().map_or(jiff::tz::TimeZone::UTC, |options| options.time_zone)
+}
+
+fn roster(plan: &Plan, record: &PortalRecord, portals: &Portals) -> Roster {
+    let network = plan.archive.network;
+    // A WhatsApp export knows people by the names in one telephone's address book.
+    let scope = match network {
+        Network::Whatsapp => record.id.as_str(),
+        Network::Telegram | Network::Olvid => "",
+    };
+    Roster::new(plan.participants.iter().map(|one| {
+        let ghost = portals.namer().ghost(network, scope, &one.id);
+        let person = Person { ghost, name: one.name.clone(), account: one.account() };
+        (one.id.clone(), person)
+    }))
+}

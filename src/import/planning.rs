@@ -1,0 +1,272 @@
+//! Makes a plan: reads the archive and, through a handle that cannot write, the homeserver.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ruma::OwnedUserId;
+
+use super::error::ImportError;
+use super::objection::{FORM, PlanError};
+use super::plan::{
+    Approval, MessagesPlan, ParticipantPlan, Plan, PlanFacts, Reading, RoomPlan, seal,
+};
+use crate::archive::{
+    Archive, ArchiveError, ChatSurvey, Flow, NameKind, Options, ParticipantSurvey, Record, Survey,
+};
+use crate::convert::{Attribution, SystemLines};
+use crate::matrix::{Lookup, RoomKind};
+use crate::model::finding::FindingKind;
+use crate::model::ids::ChatId;
+use crate::model::media::AttachmentState;
+
+/// What the administrator says when asking for a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// The chat, where the archive holds several.
+    pub chat: Option<ChatId>,
+    /// The room's name; the chat's title when absent.
+    pub room_name: Option<String>,
+    /// The room's owners.
+    pub admins: Vec<OwnedUserId>,
+    /// The people to be invited.
+    pub invite: Vec<OwnedUserId>,
+    /// Files over this size stay out; 0 leaves it to the homeserver.
+    pub max_file_bytes: u64,
+}
+
+/// Makes a plan. Reads the archive and, through a handle that cannot write, the homeserver.
+///
+/// # Errors
+/// When the archive cannot be read, holds several chats and none was chosen, or the homeserver
+/// cannot be asked for its limit.
+pub async fn plan(
+    archive: Arc<Archive>,
+    lookup: Option<&Lookup>,
+    wishes: Wishes,
+) -> Result<Plan, ImportError> {
+    let server_limit = match lookup {
+        Some(lookup) => lookup.upload_limit_bytes().await?,
+        None => u64::MAX,
+    };
+    let limit = match wishes.max_file_bytes {
+        0 => server_limit,
+        wanted => wanted.min(server_limit),
+    };
+    let read = tokio::task::spawn_blocking(move || {
+        let survey = archive.survey()?;
+        let chat = choose(&survey, wishes.chat.as_ref())?.clone();
+        if chat.messages == 0 {
+            return Err(PlanError::NoMessage.into());
+        }
+        let mut too_large = 0;
+        archive.read(&chat.id, &mut |record| {
+            if let Record::Message(message) = record {
+                let large = message.body.attachments().into_iter().filter(|file| {
+                    file.state == AttachmentState::Present
+                        && file.size_bytes.is_some_and(|size| size > limit)
+                });
+                too_large += large.count() as u64;
+            }
+            Flow::Continue
+        })?;
+        let sha256 = archive.container().digest().map_err(ArchiveError::from)?;
+        let file = archive.container().path().file_name().unwrap_or_default();
+        let facts = PlanFacts {
+            file: file.to_string_lossy().into_owned(),
+            sha256,
+            network: survey.network,
+            format: survey.format.clone(),
+            chat: chat.id.clone(),
+            title: chat.title.clone(),
+            messages: chat.messages,
+            records: chat.records,
+            first: chat.first.as_ref().map(|at| at.at.to_string()).unwrap_or_default(),
+            first_ms: chat.first.as_ref().map_or(0, |at| at.at.0),
+            last: chat.last.as_ref().map(|at| at.at.to_string()).unwrap_or_default(),
+            files: chat.files.present,
+            files_bytes: chat.files.present_bytes,
+            files_too_large: too_large,
+            files_absent: chat.files.missing + chat.files.omitted,
+            findings: findings(&survey, &chat),
+        };
+        Ok::<_, ImportError>(compose(facts, &chat, archive.options(), wishes))
+    });
+    read.await.map_err(|error| ImportError::Task { reason: error.to_string() })?
+}
+
+/// The chat's findings and those of the whole export.
+fn findings(survey: &Survey, chat: &ChatSurvey) -> BTreeMap<FindingKind, u64> {
+    let mut counts = chat.finding_counts.clone();
+    for finding in &survey.findings {
+        *counts.entry(finding.kind).or_default() += 1;
+    }
+    counts
+}
+
+fn choose<'a>(survey: &'a Survey, wanted: Option<&ChatId>) -> Result<&'a ChatSurvey, PlanError> {
+    let list = || survey.chats.iter().map(|chat| (chat.id.clone(), chat.title.clone())).collect();
+    match (wanted, survey.chats.as_slice()) {
+        (Some(id), chats) => chats
+            .iter()
+            .find(|chat| chat.id == *id)
+            .ok_or_else(|| PlanError::ChatWanted { chats: list() }),
+        (None, [only]) => Ok(only),
+        (None, []) => Err(PlanError::NoMessage),
+        (None, _) => Err(PlanError::ChatWanted { chats: list() }),
+    }
+}
+
+fn compose(facts: PlanFacts, chat: &ChatSurvey, options: &Options, wishes: Wishes) -> Plan {
+    let participants = propose_names(&chat.participants);
+    let seal = seal(&facts, &participants);
+    let zone = options.time_zone.iana_name().unwrap_or("UTC").to_owned();
+    let name = wishes.room_name.unwrap_or_else(|| facts.title.clone());
+    Plan {
+        form: FORM,
+        seal,
+        approval: Approval::default(),
+        reading: Reading {
+            time_zone: zone,
+            exporter: chat.exporter.as_ref().map(ToString::to_string).unwrap_or_default(),
+        },
+        room: RoomPlan {
+            name,
+            kind: RoomKind::PrivateUnencrypted,
+            admins: wishes.admins,
+            invite: wishes.invite,
+        },
+        messages: MessagesPlan {
+            attribution: Attribution::Ghosts,
+            system_lines: SystemLines::Notices,
+        },
+        participants,
+        archive: facts,
+    }
+}
+
+/// A name for each person: the exported one where it is a name, « Participant 3 » where it is a
+/// number or nothing, with namesakes told apart. Numbers are never proposed.
+pub(super) fn propose_names(people: &[ParticipantSurvey]) -> Vec<ParticipantPlan> {
+    let mut taken: BTreeMap<String, u32> = BTreeMap::new();
+    people
+        .iter()
+        .enumerate()
+        .map(|(index, person)| {
+            let wanted = match person.name_kind {
+                NameKind::Name | NameKind::PushName if !person.name.trim().is_empty() => {
+                    person.name.trim().to_owned()
+                }
+                NameKind::Name | NameKind::PushName | NameKind::Number | NameKind::Missing => {
+                    format!("Participant {}", index + 1)
+                }
+            };
+            let times = taken.entry(wanted.to_lowercase()).or_insert(0);
+            *times += 1;
+            let name = if *times == 1 { wanted } else { format!("{wanted} ({times})") };
+            ParticipantPlan {
+                id: person.id.clone(),
+                exported_name: person.name.clone(),
+                messages: person.messages,
+                name,
+                account: String::new(),
+                reviewed: false,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::objection::Objection;
+    use crate::model::ids::{Network, ParticipantId, Sha256};
+
+    fn person(name: &str, name_kind: NameKind) -> ParticipantSurvey {
+        ParticipantSurvey {
+            id: ParticipantId::new(format!("id:{name}:{name_kind:?}")),
+            name: name.to_owned(),
+            name_kind,
+            messages: 1,
+        }
+    }
+
+    fn plan_of(people: &[ParticipantSurvey]) -> Plan {
+        let facts = PlanFacts {
+            file: "chat.zip".to_owned(),
+            sha256: Sha256::from_bytes([7; 32]),
+            network: Network::Whatsapp,
+            format: "text export, Android, French".to_owned(),
+            chat: ChatId::new("chat"),
+            title: "Cabinet".to_owned(),
+            messages: 3,
+            records: 3,
+            first: String::new(),
+            first_ms: 0,
+            last: String::new(),
+            files: 0,
+            files_bytes: 0,
+            files_too_large: 0,
+            files_absent: 0,
+            findings: BTreeMap::from([(FindingKind::NameIsNumber, 2)]),
+        };
+        let participants = propose_names(people);
+        Plan {
+            form: FORM,
+            seal: seal(&facts, &participants),
+            approval: Approval { by: "A. Durand".to_owned() },
+            archive: facts,
+            reading: Reading { time_zone: "Europe/Paris".to_owned(), exporter: "?".to_owned() },
+            room: RoomPlan {
+                name: "Cabinet".to_owned(),
+                kind: RoomKind::PrivateUnencrypted,
+                admins: vec![ruma::owned_user_id!("@a:tchap.test")],
+                invite: Vec::new(),
+            },
+            messages: MessagesPlan {
+                attribution: Attribution::Ghosts,
+                system_lines: SystemLines::Notices,
+            },
+            participants,
+        }
+    }
+
+    #[test]
+    fn numbers_are_not_proposed_and_namesakes_are_told_apart() {
+        let names: Vec<String> = propose_names(&[
+            person("Claire Martin", NameKind::Name),
+            person("+33 6 39 98 00 01", NameKind::Number),
+            person("claire martin", NameKind::PushName),
+            person("", NameKind::Missing),
+        ])
+        .into_iter()
+        .map(|one| one.name)
+        .collect();
+        assert_eq!(names, ["Claire Martin", "Participant 2", "claire martin (2)", "Participant 4"]);
+    }
+
+    #[test]
+    fn nothing_starts_before_everybody_was_looked_at() {
+        let mut plan = plan_of(&[person("A", NameKind::Name), person("B", NameKind::Name)]);
+        assert_eq!(plan.objections().len(), 2);
+        for one in &mut plan.participants {
+            one.reviewed = true;
+        }
+        assert_eq!(plan.objections(), []);
+        plan.participants[1].name = "a".to_owned();
+        assert_eq!(plan.objections(), [Objection::SameName { name: "a".to_owned() }]);
+    }
+
+    #[test]
+    fn edited_facts_break_the_seal() {
+        let mut plan = plan_of(&[]);
+        assert_eq!(plan.objections(), []);
+        plan.archive.sha256 = Sha256::from_bytes([8; 32]);
+        assert_eq!(plan.objections(), [Objection::SealBroken]);
+    }
+
+    #[test]
+    fn the_written_plan_reads_back_the_same() {
+        let plan = plan_of(&[person("L'« éclaireur » \"\\\n", NameKind::Name)]);
+        assert_eq!(Plan::parse(&plan.to_text()).unwrap(), plan);
+    }
+}

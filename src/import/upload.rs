@@ -1,0 +1,90 @@
+//! What becomes of a message's files before the message can be delivered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::error::ImportError;
+use super::source;
+use crate::archive::Archive;
+use crate::convert::Upload;
+use crate::model::media::{Attachment, AttachmentState};
+use crate::model::message::{Body, Message};
+use crate::portal::{Delivery, Portal, PortalError, Uploaded};
+
+/// The delivery of a message, its files uploaded.
+pub(super) async fn delivery(
+    portal: &Portal,
+    archive: &Arc<Archive>,
+    ordinal: u64,
+    mut message: Message,
+    limit_bytes: u64,
+) -> Result<Delivery, ImportError> {
+    let mut uploads = BTreeMap::new();
+    for attachment in present_files(&mut message) {
+        let Some(entry) = attachment.entry.clone() else { continue };
+        let uploaded = match source::blob(archive, attachment) {
+            Some(blob) => {
+                portal.portals().upload(portal.id(), &entry, attachment, blob, limit_bytes).await?
+            }
+            None => Uploaded::Unreadable { reason: "it is not in the archive".to_owned() },
+        };
+        take_over(attachment, entry, uploaded, &mut uploads);
+    }
+    Ok(Delivery { ordinal, message, uploads })
+}
+
+/// The delivery of a message whose files were dealt with before, for verification.
+pub(super) fn delivery_again(
+    portal: &Portal,
+    ordinal: u64,
+    mut message: Message,
+) -> Result<Delivery, PortalError> {
+    let mut uploads = BTreeMap::new();
+    for attachment in present_files(&mut message) {
+        let Some(entry) = attachment.entry.clone() else { continue };
+        let known = portal.portals().known_upload(portal.id(), &entry)?;
+        let uploaded = known.unwrap_or(Uploaded::Unreadable { reason: String::new() });
+        take_over(attachment, entry, uploaded, &mut uploads);
+    }
+    Ok(Delivery { ordinal, message, uploads })
+}
+
+/// What became of a file changes what the message can say about it.
+fn take_over(
+    attachment: &mut Attachment,
+    entry: String,
+    uploaded: Uploaded,
+    uploads: &mut BTreeMap<String, Upload>,
+) {
+    match uploaded {
+        Uploaded::Done(upload) => {
+            uploads.insert(entry, *upload);
+        }
+        Uploaded::TooLarge => {
+            attachment.state = AttachmentState::TooLarge;
+            attachment.entry = None;
+        }
+        Uploaded::Unreadable { .. } => {
+            attachment.state = AttachmentState::Missing;
+            attachment.entry = None;
+        }
+    }
+}
+
+fn present_files(message: &mut Message) -> Vec<&mut Attachment> {
+    let files: Vec<&mut Attachment> = match &mut message.body {
+        Body::Media { attachments, .. } => attachments.iter_mut().collect(),
+        Body::Sticker { attachment } => vec![attachment],
+        Body::Contact { cards } => {
+            cards.iter_mut().filter_map(|card| card.vcard.as_mut()).collect()
+        }
+        Body::Text(_)
+        | Body::Location(_)
+        | Body::Poll(_)
+        | Body::Call(_)
+        | Body::System(_)
+        | Body::Deleted { .. }
+        | Body::Unknown { .. } => Vec::new(),
+    };
+    files.into_iter().filter(|file| file.state == AttachmentState::Present).collect()
+}
