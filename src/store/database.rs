@@ -85,7 +85,13 @@ impl StoreError {
 
 impl From<sled::Error> for StoreError {
     fn from(error: sled::Error) -> Self {
-        Self::Failed { reason: error.to_string() }
+        // sled shows what the system said in its inner form.
+        let reason = if let sled::Error::Io(system) = &error {
+            system.to_string()
+        } else {
+            error.to_string()
+        };
+        Self::Failed { reason }
     }
 }
 

@@ -41,13 +41,18 @@ async fn help_is_what_it_was_and_names_every_command() {
     let dir = tempfile::tempdir().unwrap();
     let mut whole = String::new();
     for command in COMMANDS {
-        let said = run(dir.path(), &[], &[command, &["--help"]].concat()).await.done();
+        let asked = [command, &["--help"]].concat();
+        let said = run(dir.path(), &[], &asked).await.done();
         assert_eq!(said.err, "");
-        whole.push_str(&format!(
-            "$ passerelle {}\n{}\n",
-            [command, &["--help"]].concat().join(" "),
-            said.out
-        ));
+        whole.extend([
+            "$ passerelle ",
+            &asked.join(" "),
+            "
+",
+            &said.out,
+            "
+",
+        ]);
         // What a command lists has a page here.
         let listed = said.out.lines().skip_while(|line| *line != "Commands:").skip(1);
         for line in listed.take_while(|line| !line.is_empty()) {

@@ -28,6 +28,15 @@ async fn three_thousand_messages_are_read_back_by_the_person_who_was_invited() {
     assert_state(&world, &job).await;
     assert_nobody_was_early(&world, &job).await;
     assert_report(&world, &job, sample.truth.len()).await;
+    for (place, mode) in [
+        ("state", 0o700),
+        ("state/spool", 0o700),
+        ("state/reports", 0o700),
+        ("state/passerelle.sock", 0o600),
+    ] {
+        let found = std::fs::metadata(world.path(place)).unwrap().permissions().mode();
+        assert_eq!(found & 0o777, mode, "{place}");
+    }
     assert_log_is_discreet(&world, &sample);
     println!("and read back: {:.0?}", started.elapsed());
 }

@@ -12,3 +12,4 @@ mod import;
 mod plan;
 mod registration;
 mod support;
+mod verify;

@@ -32,9 +32,13 @@ async fn undecided(world: &World) {
         "participant 1 (`",
         "participant 6 (`",
     ];
-    expected.iter().for_each(|words| assert!(said.err.contains(words), "{said:#?}"));
+    for words in expected {
+        assert!(said.err.contains(words), "{said:#?}");
+    }
     let said = world.cli(&["import", "start", text(&plan)]).await.failed();
-    expected.iter().for_each(|words| assert!(said.err.contains(words), "{said:#?}"));
+    for words in expected {
+        assert!(said.err.contains(words), "{said:#?}");
+    }
     assert_eq!(said.err.matches("is not reviewed").count(), 6, "{said:#?}");
     assert!(said.hint().contains("plan.toml"), "{said:#?}");
     assert_eq!(said.out, "");

@@ -18,7 +18,7 @@ use super::sample::{Sample, Wanted};
 use super::synapse::{Account, Encryption, Options, RateLimits, Synapse, free_port};
 
 /// A debug build on a busy machine needs a while for everything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How the daemon reaches its homeserver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -215,12 +215,12 @@ impl World {
     }
 
     /// A figure of `/metrics`, 0 when it is not there.
-    pub async fn metric(&self, name: &str) -> f64 {
+    pub async fn metric(&self, name: &str) -> u64 {
         let url = format!("http://127.0.0.1:{}/metrics", self.operator_port);
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let text = client.get(url).send().await.unwrap().text().await.unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
-        line.map_or(0.0, |value| value.trim().parse().unwrap())
+        line.map_or(0, |value| value.trim().parse().unwrap())
     }
 
     /// Ends the daemon as an operator would, and waits until it has ended.
