@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::compare::{Differences, compare};
+use super::compare::{Differences, Told, compare};
 use super::world::{Rest, World};
 use crate::support::daemon::Process;
 
@@ -78,7 +78,7 @@ pub async fn die_at_each(world: &World, wanted: &Wanted) -> Tally {
         daemon.stop().await;
         if tally.faults.is_empty() {
             tally.faults.extend(take_back(world, &process, &job).await);
-            let left = world.read(view).await.into_iter().filter(|told| told.is_marked()).count();
+            let left = world.read(view).await.into_iter().filter(Told::is_marked).count();
             tally.faults.extend((left > 0).then(|| format!("{left} events were not redacted")));
         }
         break;
