@@ -9,7 +9,7 @@ use crate::portal::Portals;
 use crate::store::{PartState, PortalState};
 
 /// Redacts everything a job sent, then leaves its room. Can be interrupted and repeated.
-/// Returns how many events it redacted.
+/// Returns how many events it redacted, none when it was done before.
 ///
 /// Human owners stay; they are asked to close the room.
 ///
@@ -18,6 +18,9 @@ use crate::store::{PartState, PortalState};
 pub async fn undo(job: &Job, portals: &Portals, reason: &str) -> Result<u64, ImportError> {
     let Some(mut record) = portals.store().portal(&job.record().portal)? else { return Ok(0) };
     let Some(room) = record.room_id.clone() else { return Ok(0) };
+    if record.state == PortalState::Closed {
+        return Ok(0);
+    }
     let bot = portals.bot();
     let mut redacted = 0;
     let mut senders = std::collections::BTreeSet::new();
@@ -35,11 +38,12 @@ pub async fn undo(job: &Job, portals: &Portals, reason: &str) -> Result<u64, Imp
         }
     }
     // The human owner has had power level 100 from the first moment, so the bot is never the
-    // last administrator when it goes.
-    bot.leave(&room).await?;
+    // last administrator when it goes. Outside the room it could do nothing of this again, so
+    // that it is done is on disk first.
     record.state = PortalState::Closed;
     portals.store().put_portal(&record)?;
     portals.store().flush().await?;
+    bot.leave(&room).await?;
     Ok(redacted)
 }
 

@@ -21,6 +21,13 @@ pub struct Told {
     pub content: Value,
 }
 
+impl Told {
+    /// Whether it says which message of which archive it is.
+    pub fn is_marked(&self) -> bool {
+        !self.content[MARK].is_null()
+    }
+}
+
 /// How a room differs from the one it should equal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Differences {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::compare::{Differences, compare};
+use super::compare::{Differences, Told, compare};
 use super::world::{Rest, World};
 use crate::support::daemon::Process;
 
@@ -74,7 +74,13 @@ pub async fn die_at_each(world: &World, wanted: &Wanted) -> Tally {
         }
         let stormy = world.read(daemon.job(&job).await).await;
         tally.differences = compare(&script.calm, &stormy);
+        let view = daemon.job(&job).await;
         daemon.stop().await;
+        if tally.faults.is_empty() {
+            tally.faults.extend(take_back(world, &process, &job).await);
+            let left = world.read(view).await.into_iter().filter(Told::is_marked).count();
+            tally.faults.extend((left > 0).then(|| format!("{left} events were not redacted")));
+        }
         break;
     }
     for line in std::fs::read_to_string(diary).unwrap().lines() {
@@ -87,4 +93,25 @@ pub async fn die_at_each(world: &World, wanted: &Wanted) -> Tally {
     }
     println!("{} deaths at writes {:?}: {:?}", tally.total(), tally.deaths, tally.differences);
     tally
+}
+
+/// Cancels a finished job, with a death at each write of that, too; returns what went wrong.
+async fn take_back(world: &World, process: &Process, job: &str) -> Option<String> {
+    for _ in 0..LIVES_AT_MOST {
+        let mut daemon = world.installation.start(process);
+        if !daemon.is_ready().await {
+            continue;
+        }
+        let cancel = world.installation.command(process, &["import", "cancel", job, "--yes"]);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        if cancel.status.success() {
+            daemon.stop().await;
+            return None;
+        }
+        if daemon.ended().is_none() {
+            let words = String::from_utf8_lossy(&cancel.stderr);
+            return Some(format!("it cannot be cancelled: {words}"));
+        }
+    }
+    Some("cancelling it does not come to an end".to_owned())
 }
