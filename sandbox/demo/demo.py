@@ -160,10 +160,15 @@ def decide(plan: Path) -> None:
     """What an administrator does in an editor: look at everybody, say who answers for it."""
     text = plan.read_text()
     text = text.replace('by = ""', 'by = "Camille Roy, cheffe de cabinet (démonstration)"', 1)
-    text = text.replace('exporter = ""', 'exporter = "?"', 1)
+    exporter = re.search(r'id = "([^"]+)"\nexported_name = "Thomas Lebrun"', text)[1]
+    text = text.replace('exporter = ""', f'exporter = "{exporter}"', 1)
     text = text.replace("reviewed = false", "reviewed = true")
     plan.write_text(text)
-    say("edited plan.toml: approval.by, reading.exporter, and reviewed = true for everybody")
+    say("edited plan.toml: approval.by, reading.exporter (Thomas Lebrun's telephone made the")
+    say("export), and reviewed = true for each participant:")
+    people = re.findall(r'exported_name = "(.*)"\nmessages = \d+\nname = "(.*)"', text)
+    for exported, shown in people:
+        say(f"  {exported:<22} will be shown as  {shown} [WhatsApp]")
 
 
 def line_of(event: dict, names: dict[str, str]) -> str | None:

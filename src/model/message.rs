@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::author::Author;
 use super::finding::Place;
-use super::ids::{ChatId, MessageId, ParticipantId, TopicId};
+use super::ids::{ChatId, MessageId, TopicId};
 use super::media::Attachment;
 use super::system::SystemEvent;
 use super::text::Text;
@@ -43,16 +44,6 @@ pub struct Message {
     pub expires_at: Option<UnixMillis>,
     /// Where in the archive it stands.
     pub place: Place,
-}
-
-/// A person as named beside a message.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Author {
-    /// The person's id; what the roster is keyed by.
-    pub id: ParticipantId,
-    /// The name the export shows, which may be a number; empty when it shows none.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub name: String,
 }
 
 /// The content of a message.

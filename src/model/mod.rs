@@ -4,6 +4,7 @@
 //! values, `convert` turns them into events, `import` and `relay` carry them about.
 //! The JSON form (`archive messages`) is described in `docs/neutral-model.md`.
 
+pub mod author;
 pub mod finding;
 pub mod ids;
 pub mod media;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::message::Author;
+use super::author::Author;
 
 /// A line written by the messenger, not by a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

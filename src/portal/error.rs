@@ -76,7 +76,7 @@ impl PortalError {
             Self::Matrix(error) => error.hint(),
             Self::Store(_) => "check the disk of daemon.state_dir",
             Self::RoomNotAsAsked { .. } => {
-                "the homeserver's modules changed the room; nothing was sent into it, see docs/rooms.md"
+                "a module of the homeserver changed the room and nothing was sent into it; docs/decisions/0009-room-profile.md says what a room must be"
             }
             Self::StoreBehindRoom { .. } => {
                 "bring back the newest store, or cancel the job and import into a new room"

@@ -102,19 +102,18 @@ impl Store {
     /// When it is in use, of another format, or unreadable.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let shown = path.display().to_string();
-        let db =
-            sled::Config::new().path(path).cache_capacity(CACHE_BYTES).open().map_err(|error| {
-                match &error {
-                    sled::Error::Io(io) if io.to_string().contains("lock") => {
-                        StoreError::InUse { path: shown.clone() }
-                    }
-                    sled::Error::CollectionNotFound(_)
-                    | sled::Error::Unsupported(_)
-                    | sled::Error::ReportableBug(_)
-                    | sled::Error::Io(_)
-                    | sled::Error::Corruption { .. } => error.into(),
-                }
-            })?;
+        sabotage::before_open(path);
+        let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES);
+        let db = config.open().map_err(|error| match &error {
+            sled::Error::Io(io) if io.to_string().contains("lock") => {
+                StoreError::InUse { path: shown.clone() }
+            }
+            sled::Error::Io(_)
+            | sled::Error::CollectionNotFound(_)
+            | sled::Error::Unsupported(_)
+            | sled::Error::ReportableBug(_)
+            | sled::Error::Corruption { .. } => error.into(),
+        })?;
         let meta = db.open_tree(trees::META)?;
         match meta.get("format")? {
             None => {
@@ -146,10 +145,11 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub async fn flush(&self) -> Result<(), StoreError> {
-        if sabotage::skips_flush() {
+        if sabotage::skips_flushes() && !self.ledger.is_empty() {
             return Ok(());
         }
         self.db.flush_async().await?;
+        sabotage::after_flush();
         Ok(())
     }
 

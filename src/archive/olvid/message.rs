@@ -12,12 +12,11 @@ use super::raw::{
     RawAttachment, RawLocation, RawMention, RawMessage, RawReaction, RawReply, TakenOut,
 };
 use crate::archive::reader::Options;
+use crate::model::author::Author;
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{ChatId, MessageId};
 use crate::model::media::Attachment;
-use crate::model::message::{
-    Author, Body, Edited, Forwarded, Location, Message, Reaction, ReplyTo,
-};
+use crate::model::message::{Body, Edited, Forwarded, Location, Message, Reaction, ReplyTo};
 use crate::model::text::{Markup, Span, Style, Text};
 use crate::model::time::{Precision, SentAt, UnixMillis, ZoneBasis};
 

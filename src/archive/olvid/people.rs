@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::header::Header;
 use super::ids;
-use crate::model::message::Author;
+use crate::model::author::Author;
 
 /// A person of the export.
 #[derive(Clone, Debug)]

@@ -8,7 +8,8 @@
 use super::fields::Fields;
 use super::ids;
 use super::sentences::{sentence, who};
-use crate::model::message::{Author, Call};
+use crate::model::author::Author;
+use crate::model::message::Call;
 use crate::model::system::SystemKind;
 
 /// What a service message says.

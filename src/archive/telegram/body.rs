@@ -10,8 +10,9 @@ use super::raw::RawFile;
 use super::rich;
 use super::told::Told;
 use super::value::{Int, Name, Str};
+use crate::model::author::Author;
 use crate::model::finding::FindingKind;
-use crate::model::message::{Author, Body};
+use crate::model::message::Body;
 use crate::model::system::SystemEvent;
 use crate::model::text::Text;
 

@@ -12,7 +12,8 @@ use super::layout::Export;
 use super::walk::Section;
 use crate::archive::container::Container;
 use crate::archive::reader::Options;
-use crate::model::message::{Author, Message};
+use crate::model::author::Author;
+use crate::model::message::Message;
 
 /// The HTML of a chat that is read from JSON.
 pub(super) struct Companion<'a> {

@@ -20,6 +20,9 @@ const DAY_S: i64 = 86_400;
 /// groups begin up to some seconds before their predecessor's end.
 const JITTER_S: i64 = 60;
 
+/// A year in which the newest rules of every zone hold.
+const LATEST_RULES: i16 = 2037;
+
 /// Turns wall-clock times into instants, in the order of a chat's messages.
 #[derive(Debug)]
 pub(super) struct WallClock {
@@ -30,12 +33,14 @@ pub(super) struct WallClock {
     last: Option<i64>,
     /// Whether the export shows times of another zone than the plan's.
     foreign: bool,
+    /// The year and standard offset that were looked at last.
+    named: Option<(i16, i32)>,
 }
 
 impl WallClock {
     /// A clock of the plan's zone.
     pub(super) fn new(zone: TimeZone) -> Self {
-        Self { zone, steady: None, last: None, foreign: false }
+        Self { zone, steady: None, last: None, foreign: false, named: None }
     }
 
     /// Whether the export contradicted the plan's zone.
@@ -106,9 +111,15 @@ impl WallClock {
     }
 
     /// Takes note of the standard offset that an HTML time names, and changes the zone if the
-    /// plan's has another one.
+    /// plan's has another one. The exporter may print the offset of its own day beside a time
+    /// of a year in which the zone had another, so both are looked at.
     pub(super) fn named_offset(&mut self, year: i16, standard_s: i32) {
-        if standard_offset(&self.zone, year) == Some(standard_s) {
+        if self.named == Some((year, standard_s)) {
+            return;
+        }
+        self.named = Some((year, standard_s));
+        let fits = |year| standard_offset(&self.zone, year) == Some(standard_s);
+        if fits(year) || fits(LATEST_RULES) {
             return;
         }
         self.foreign = true;
@@ -287,6 +298,20 @@ mod tests {
         kolkata.named_offset(local.year(), offset.unwrap());
         assert!(!kolkata.is_foreign());
         assert_eq!(second(&kolkata.message(local)), 1_721_044_800);
+    }
+
+    #[test]
+    fn a_zone_that_changed_its_standard_time_is_still_itself() {
+        let mut istanbul = clock("Europe/Istanbul");
+        for (text, second_of) in [
+            ("15.01.2014 14:00:00 UTC+03:00", 1_389_787_200), // UTC+2 in that winter
+            ("15.01.2024 14:00:00 UTC+03:00", 1_705_316_400),
+        ] {
+            let (local, offset) = parse_html(text).unwrap();
+            istanbul.named_offset(local.year(), offset.unwrap());
+            assert_eq!(second(&istanbul.message(local)), second_of);
+        }
+        assert!(!istanbul.is_foreign());
     }
 
     #[test]

@@ -15,9 +15,10 @@ use super::text;
 use super::told::Told;
 use super::value::{Int, Str};
 use crate::archive::reader::{Flow, Record};
+use crate::model::author::Author;
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{ChatId, MessageId};
-use crate::model::message::{Author, Message};
+use crate::model::message::Message;
 
 /// What a message of the export became.
 pub(super) type Sink<'s> = dyn FnMut(Record) -> Flow + 's;

@@ -13,9 +13,10 @@ use super::walk::{Answer, ChatHead, End, Section, Step, walk};
 use super::window::Window;
 use crate::archive::container::Container;
 use crate::archive::reader::{ArchiveError, Flow, Options, Record};
+use crate::model::author::Author;
 use crate::model::finding::FindingKind;
 use crate::model::ids::{ChatId, ParticipantId};
-use crate::model::message::{Author, Body};
+use crate::model::message::Body;
 
 /// A chat, as its export introduces it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -50,28 +50,19 @@ pub(super) struct HtmlChat<'a> {
 /// Finds every export, in the order of their folders.
 pub(super) fn find(container: &Container) -> Vec<Export<'_>> {
     let mut exports: BTreeMap<String, Export<'_>> = BTreeMap::new();
-    let single = container.entries().len() == 1;
-    let mut candidates = 0;
-    for entry in container.entries() {
-        let name = entry.file_name();
-        let is_json =
-            name.rsplit_once('.').is_some_and(|(_, end)| end.eq_ignore_ascii_case("json"));
-        if !(is_json || single && !name.contains(".html")) || candidates >= MOST_CANDIDATES {
-            continue;
-        }
-        candidates += 1;
+    for entry in candidates(container) {
         let confidence = lookalike::recognise(&head(container, entry, JSON_HEAD));
         if confidence == Confidence::No {
             continue;
         }
-        // Of two in one folder the surer is the export, or the one with the exporter's name.
+        // Of two in one folder the surer is the export; the exporter's own name comes first.
         let found = exports.entry(entry.folder().to_owned()).or_insert_with(|| Export {
             root: entry.folder().to_owned(),
             json: None,
             html: Vec::new(),
             confidence,
         });
-        if found.json.is_none() || confidence > found.confidence || name == "result.json" {
+        if found.json.is_none() || confidence > found.confidence {
             found.json = Some(entry);
             found.confidence = found.confidence.max(confidence);
         }
@@ -90,10 +81,53 @@ pub(super) fn find(container: &Container) -> Vec<Export<'_>> {
         found.html.push(chat);
     }
     let mut exports: Vec<_> = exports.into_values().collect();
+    // An export that somebody sent as a file is an attachment of the export around it.
+    let roots: Vec<String> = exports.iter().map(|export| export.root.clone()).collect();
+    exports.retain(|export| !roots.iter().any(|root| is_attachment_of(&export.root, root)));
     for export in &mut exports {
         export.html.sort_by(|a, b| (a.number, &a.folder).cmp(&(b.number, &b.folder)));
     }
     exports
+}
+
+/// The JSON files of a container, those that are likely to be exports first.
+fn candidates(container: &Container) -> Vec<&Entry> {
+    let single = container.entries().len() == 1;
+    let mut candidates: Vec<&Entry> = container
+        .entries()
+        .iter()
+        .filter(|entry| {
+            let name = entry.file_name();
+            let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+            end.eq_ignore_ascii_case("json") || (single && !name.contains(".html"))
+        })
+        .collect();
+    candidates.sort_by_cached_key(|entry| {
+        (entry.file_name() != "result.json", entry.name.matches('/').count())
+    });
+    candidates.truncate(MOST_CANDIDATES);
+    candidates
+}
+
+/// Whether a folder is, or lies in, a folder for the files of messages of an export.
+fn is_attachment_of(folder: &str, root: &str) -> bool {
+    folder.len() > root.len()
+        && folder.strip_prefix(root).is_some_and(|inside| inside.split('/').any(is_media_folder))
+}
+
+/// The folders that the exporter makes for the files of messages.
+fn is_media_folder(name: &str) -> bool {
+    matches!(
+        name,
+        "photos"
+            | "video_files"
+            | "animations"
+            | "voice_messages"
+            | "round_video_messages"
+            | "stickers"
+            | "files"
+            | "contacts"
+    )
 }
 
 /// Whether an entry may be a file that a message should name: one in the folders the exporter
@@ -103,17 +137,7 @@ pub(super) fn may_be_media(entry: &Entry, export: &Export<'_>) -> bool {
     let Some(path) = entry.name.strip_prefix(&export.root) else { return false };
     let Some((folders, name)) = path.rsplit_once('/') else { return false };
     let own = folders.rsplit('/').next().unwrap_or_default();
-    let known = matches!(
-        own,
-        "photos"
-            | "video_files"
-            | "animations"
-            | "voice_messages"
-            | "round_video_messages"
-            | "stickers"
-            | "files"
-            | "contacts"
-    );
+    let known = is_media_folder(own);
     // `files` of the root also holds the owner's profile music.
     let music = path.starts_with("files/") && export.json.is_some() && has_chats(export);
     known && !music && !name.contains("_thumb.")
@@ -200,5 +224,9 @@ mod tests {
         assert_eq!(split_chat_folder("chats/chat_7/topic_3/"), ("", None));
         assert_eq!(split_chat_folder("mychats/chat_7/"), ("mychats/chat_7/", None));
         assert_eq!(split_chat_folder(""), ("", None));
+        assert!(is_attachment_of("a/files/", "a/"));
+        assert!(is_attachment_of("chats/chat_1/files/x/", ""));
+        assert!(!is_attachment_of("files/", "files/"));
+        assert!(!is_attachment_of("b/", ""));
     }
 }

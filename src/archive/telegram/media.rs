@@ -8,8 +8,9 @@ use super::files::{Files, Named};
 use super::raw::RawFile;
 use super::text::words_of;
 use super::value::{Int, Str};
+use crate::model::author::Author;
 use crate::model::media::{Attachment, MediaKind};
-use crate::model::message::{Author, ContactCard, Location, Poll, PollOption, Vote};
+use crate::model::message::{ContactCard, Location, Poll, PollOption, Vote};
 
 /// `self_destruct_period_seconds` of what could be seen only once, and
 /// `live_location_period_seconds` of a place shared until stopped.

@@ -24,6 +24,7 @@ mod media;
 mod numbers;
 mod parts;
 mod raw;
+mod records;
 mod repair;
 mod rich;
 mod sentences;

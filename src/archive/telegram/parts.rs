@@ -11,9 +11,10 @@ use super::ids;
 use super::raw::{RawReaction, RawRecent};
 use super::told::Told;
 use super::value::{Int, Name, Part, RawText, Str};
+use crate::model::author::Author;
 use crate::model::finding::FindingKind;
 use crate::model::ids::MessageId;
-use crate::model::message::{Author, Body, Edited, Forwarded, Reaction, ReplyTo};
+use crate::model::message::{Body, Edited, Forwarded, Reaction, ReplyTo};
 use crate::model::time::{Precision, SentAt, UnixMillis, ZoneBasis};
 
 impl Converter<'_> {

@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use super::value::{Int, Name, Part, RawText, Str};
 
+/// Keys beside the common ones that are kept of one message. The exporter writes ten at most.
+const MOST_KEYS: usize = 256;
+
 /// One message object. `None` is an absent key.
 #[derive(Debug, Default)]
 pub(super) struct RawMessage<'a> {
@@ -151,7 +154,10 @@ impl<'a> RawMessage<'a> {
             "self_destruct_period_seconds" => {
                 self.file.self_destruct_period_seconds = map.next_value()?;
             }
-            other if self.rest.iter().any(|(known, _)| known == other) => {
+            other
+                if self.rest.len() >= MOST_KEYS
+                    || self.rest.iter().any(|(known, _)| known == other) =>
+            {
                 map.next_value::<IgnoredAny>()?;
             }
             _ => self.rest.push((key.0.into_owned(), map.next_value()?)),

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::json::Chat;
 use crate::archive::reader::{ChatSurvey, FileSums, NameKind, ParticipantSurvey, Record};
+use crate::model::author::Author;
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::ParticipantId;
 use crate::model::media::AttachmentState;
-use crate::model::message::{Author, Body, Message};
+use crate::model::message::{Body, Message};
 
 /// Findings of one kind that are kept beside their count.
 const MOST_OF_A_KIND: u64 = 1000;

@@ -15,8 +15,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::senders::ShortKeyMap;
 use crate::archive::reader::NameKind;
+use crate::model::author::Author;
 use crate::model::ids::{ChatId, MessageId, ParticipantId};
-use crate::model::message::Author;
 use crate::model::time::UnixMillis;
 
 /// The chat of that title.

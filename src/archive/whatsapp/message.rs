@@ -13,12 +13,11 @@ use super::walk::{Item, Meaning};
 use crate::archive::container::{Container, ContainerError};
 use crate::archive::reader::Options;
 use crate::model;
+use crate::model::author::Author;
 use crate::model::finding::{Finding, FindingKind};
 use crate::model::ids::Sha256;
 use crate::model::media::{Attachment, AttachmentState, MediaKind};
-use crate::model::message::{
-    Author, Body, Call, ContactCard, Edited, Location, Message, Poll, PollOption,
-};
+use crate::model::message::{Body, Call, ContactCard, Edited, Location, Message, Poll, PollOption};
 use crate::model::system::{SystemEvent, SystemKind};
 use crate::model::text::{Markup, Span, Style, Text};
 

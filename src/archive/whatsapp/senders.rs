@@ -14,7 +14,7 @@ use super::grammar::marks_len;
 use super::ids;
 use super::phrases;
 use crate::archive::reader::NameKind;
-use crate::model::message::Author;
+use crate::model::author::Author;
 
 /// Nobody's name is longer, and lines of the app are: 25 characters is the app's own limit,
 /// a saved contact's has some more.

@@ -15,10 +15,10 @@ use super::message;
 use super::walk::{self, Item, Meaning, Sender, Step};
 use crate::archive::container::{Container, ContainerError};
 use crate::archive::reader::{ChatSurvey, FileSums, NameKind, Options, ParticipantSurvey};
+use crate::model::author::Author;
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::ParticipantId;
 use crate::model::media::MediaKind;
-use crate::model::message::Author;
 use crate::model::time::{Precision, SentAt, UnixMillis, ZoneBasis};
 
 /// What this format never holds; the facts' section 7.

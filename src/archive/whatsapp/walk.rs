@@ -17,9 +17,9 @@ use super::phrases::{self, is_mark};
 use super::senders::{Person, Writer};
 use crate::archive::container::{Container, ContainerError, Entry};
 use crate::archive::reader::Options;
+use crate::model::author::Author;
 use crate::model::finding::FindingKind;
 use crate::model::media::MediaKind;
-use crate::model::message::Author;
 use crate::model::time::{Precision, UnixMillis, ZoneBasis};
 
 /// What the walk meets, in the order of the file.

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::*;
 use crate::convert::{MediaFacts, Part, Person, Policy, Resolved, Upload};
+use crate::model::author::Author;
 use crate::model::finding::Place;
 use crate::model::ids::{ChatId, MessageId, Sha256};
-use crate::model::message::{Author, Message, Reaction, ReplyTo};
+use crate::model::message::{Message, Reaction, ReplyTo};
 use crate::model::text::{Span, Style};
 use crate::model::time::{Precision, SentAt, UnixMillis, ZoneBasis};
 

@@ -4,8 +4,9 @@ use super::draft::{Draft, Tone, Who};
 use super::words;
 use crate::convert::markup::Rich;
 use crate::convert::policy::SystemLines;
+use crate::model::author::Author;
 use crate::model::finding::FindingKind;
-use crate::model::message::{Author, Call};
+use crate::model::message::Call;
 use crate::model::system::{SystemEvent, SystemKind};
 
 /// A call, said by who made it.

@@ -16,8 +16,9 @@ use super::Own;
 use super::draft::{Draft, Tone, Who};
 use super::{file_event, words};
 use crate::convert::policy::Attribution;
+use crate::model::author::Author;
 use crate::model::finding::FindingKind;
-use crate::model::message::{Author, Poll, PollOption, Vote};
+use crate::model::message::{Poll, PollOption, Vote};
 use crate::model::time::UnixMillis;
 
 const START: &str = "org.matrix.msc3381.poll.start";

@@ -9,9 +9,10 @@ use super::draft::{Draft, ROOM_MESSAGE, Who, put_words};
 use crate::convert::markup::Rich;
 use crate::convert::part::Speaker;
 use crate::convert::policy::Attribution;
+use crate::model::author::Author;
 use crate::model::finding::FindingKind;
 use crate::model::ids::ParticipantId;
-use crate::model::message::{Author, Message, Reaction};
+use crate::model::message::{Message, Reaction};
 use crate::wording::Value as Gap;
 
 /// Longest key of a reaction; clients show nothing useful beyond a word.

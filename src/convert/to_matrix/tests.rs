@@ -19,12 +19,13 @@ use super::*;
 use crate::convert::{
     Attribution, MediaFacts, Person, Speaker, SystemLines, Upload, UploadedThumbnail,
 };
+use crate::model::author::Author;
 use crate::model::finding::Place;
 use crate::model::ids::{ChatId, MessageId, ParticipantId, Sha256, TopicId};
 use crate::model::media::{Attachment, AttachmentState, MediaKind};
 use crate::model::message::{
-    Author, Call, ContactCard, Edited, Forwarded, Location, Poll, PollOption, Reaction, ReplyTo,
-    Revision, Vote,
+    Call, ContactCard, Edited, Forwarded, Location, Poll, PollOption, Reaction, ReplyTo, Revision,
+    Vote,
 };
 use crate::model::system::{SystemEvent, SystemKind};
 use crate::model::text::Markup;

@@ -1,5 +1,6 @@
 //! SIGKILL at moments drawn over the time an import takes, and between a request and its
-//! response, again and again, with the homeserver stopped once on the way.
+//! response, again and again, with the homeserver stopped once on the way. Each daemon finds the
+//! store as the last flush left it, as if not it but the machine had died.
 
 use std::time::{Duration, Instant};
 
@@ -85,10 +86,11 @@ pub async fn rage(world: &mut World, wanted: &Wanted) -> Tally {
 
 /// One import, from the making of its room to its end, with as many kills on the way as fall due.
 async fn round(world: &mut World, wanted: &Wanted, dice: &mut Dice, tally: &mut Tally) {
-    let seed = wanted.seed + u64::try_from(tally.rounds).unwrap();
+    let seed = wanted.seed.wrapping_add(u64::try_from(tally.rounds).unwrap());
     let script = world.script(seed, wanted.messages, wanted.media).await;
     println!("round {}: {} events to send", tally.rounds + 1, script.calm.len());
-    let mut process = Process::new("stormy").through(world.proxy.base_url());
+    let mut process =
+        Process::new("stormy").through(world.proxy.base_url()).with("FORGET_UNFLUSHED", "1");
     if wanted.lie == Some(Lie::NoFlush) {
         process = process.with("BREAK", "no-flush");
     }

@@ -40,6 +40,7 @@ pub async fn die_at_each(world: &World, wanted: &Wanted) -> Tally {
     let script = world.script(wanted.seed, wanted.messages, wanted.media).await;
     let diary = world.installation.path("diary");
     let process = Process::new("mortal")
+        .with("FORGET_UNFLUSHED", "1")
         .with("ABORT_DIARY", diary.to_str().unwrap())
         .with("ABORT_TIMES", &wanted.times.to_string());
     let mut tally = Tally::default();

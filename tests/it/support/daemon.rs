@@ -13,7 +13,7 @@ use super::synapse::{Account, free_port};
 
 const SERVER_NAME: &str = "tchap.test";
 /// A debug build on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A configuration and a registration in a folder of their own.
 pub struct Installation {

@@ -11,10 +11,11 @@ use crate::archive::telegram::convert::Sink;
 use crate::archive::telegram::files::{Files, Named};
 use crate::archive::telegram::ids;
 use crate::archive::telegram::numbers::Seen;
+use crate::model::author::Author;
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{ChatId, MessageId};
 use crate::model::media::AttachmentState;
-use crate::model::message::{Author, Body, ContactCard, Forwarded, Message, Reaction, ReplyTo};
+use crate::model::message::{Body, ContactCard, Forwarded, Message, Reaction, ReplyTo};
 use crate::model::text::Text;
 use crate::model::time::{Precision, SentAt, UnixMillis, ZoneBasis};
 

@@ -4,7 +4,7 @@
 //! bare in it: of several members it cannot be said where one name ends.
 
 use crate::archive::telegram::action::by_name;
-use crate::model::message::Author;
+use crate::model::author::Author;
 use crate::model::system::{SystemEvent, SystemKind};
 
 /// What the exporter writes in the place of a message it did not know.

@@ -5,6 +5,9 @@
 
 use std::borrow::Cow;
 
+/// The bytes of `#x10FFFF;`, and some.
+const LONGEST_ENTITY: usize = 12;
+
 /// Deeper elements are read as if their tags were not there.
 const DEEPEST: usize = 64;
 
@@ -196,7 +199,12 @@ pub(super) fn decode(text: &str) -> Cow<'_, str> {
     let (plain, mut rest) = text.split_at(first);
     out.push_str(plain);
     while let Some(after) = rest.strip_prefix('&') {
-        let entity = after.split_once(';').and_then(|(name, after)| Some((entity(name)?, after)));
+        // No entity is longer; a text full of ampersands must not be searched for each.
+        let end = after.bytes().take(LONGEST_ENTITY).position(|byte| byte == b';');
+        let entity = end.and_then(|end| {
+            let (name, rest) = after.split_at_checked(end)?;
+            Some((entity(name)?, rest.strip_prefix(';')?))
+        });
         let (character, after) = entity.unwrap_or(('&', after));
         out.push(character);
         rest = after;
