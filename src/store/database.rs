@@ -85,9 +85,9 @@ impl StoreError {
 
 impl From<sled::Error> for StoreError {
     fn from(error: sled::Error) -> Self {
-        // sled shows what the system said in its inner form.
+        // sled keeps what the system said in its inner form only; the kind is for people.
         let reason = if let sled::Error::Io(system) = &error {
-            system.to_string()
+            format!("{} ({system})", system.kind())
         } else {
             error.to_string()
         };

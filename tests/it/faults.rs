@@ -353,7 +353,7 @@ async fn full_disk(world: &mut World) {
     assert_eq!(world.daemon_end().await.code(), Some(1), "{}", world.log());
     let log = world.log();
     let last = log.split("\nerror: ").last().unwrap();
-    assert!(last.contains("the store failed: No space left"), "{last}");
+    assert!(last.contains("the store failed: no storage space"), "{last}");
     assert!(last.contains("\nhint: free space"), "{last}");
     let said = world.cli(&["import", "status", &job]).await.failed();
     assert!(said.hint().contains("passerelle run"), "{said:#?}");

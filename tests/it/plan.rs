@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use super::support::compare::assert_log_is_discreet;
 use super::support::world::{Setting, World, approve, edit, text};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,18 +143,28 @@ async fn changed_archive(world: &World) {
     assert_nothing_was_made(world).await;
 
     // Around the command line the daemon looks for itself, before it makes a room.
-    let (ticket, name) = hand_in(world, &archive).await;
-    let (status, made) = new_job(world, &plan, &ticket, &name).await;
-    assert_eq!(status, StatusCode::OK, "{made}");
-    let job = made["id"].as_str().unwrap();
-    for _ in 0..2 {
-        let said = world.follow(job).await.failed();
-        assert!(said.err.contains("the archive has digest"), "{said:#?}");
-        let view = world.job(job).await;
-        assert_eq!((&view["state"], &view["room_id"]), (&json!("failed"), &Value::Null));
-        world.cli(&["import", "resume", job]).await.done();
+    let mut job = String::new();
+    let truncated = sample.bytes[..200].to_vec();
+    for (bytes, error) in [(truncated, "not a readable zip"), (changed, "the archive has digest")] {
+        if !job.is_empty() {
+            world.cli(&["import", "cancel", &job, "--yes"]).await.done();
+        }
+        std::fs::write(&archive, bytes).unwrap();
+        let (ticket, name) = hand_in(world, &archive).await;
+        let (status, made) = new_job(world, &plan, &ticket, &name).await;
+        assert_eq!(status, StatusCode::OK, "{made}");
+        made["id"].as_str().unwrap().clone_into(&mut job);
+        for _ in 0..2 {
+            let said = world.follow(&job).await.failed();
+            assert!(said.err.contains(error), "{said:#?}");
+            let view = world.job(&job).await;
+            assert_eq!((&view["state"], &view["room_id"]), (&json!("failed"), &Value::Null));
+            world.cli(&["import", "resume", &job]).await.done();
+        }
+        world.follow(&job).await.failed();
     }
-    world.follow(job).await.failed();
+    let job = job.as_str();
+    assert_log_is_discreet(world, &sample);
 
     // While it stands, the same archive is not taken twice; given up, it is.
     std::fs::write(&archive, &sample.bytes).unwrap();
