@@ -340,6 +340,15 @@ async fn cancel(job: &str, yes: bool, config: &Config) -> anyhow::Result<Exit> {
     let answer: serde_json::Value =
         Daemon::new(config)?.post(&format!("/v1/jobs/{job}/cancel"), None::<&()>).await?;
     output::say(&format!("job {job} is cancelled, {} event(s) were redacted", answer["redacted"]));
+    if answer["out_of_reach"] != 0 {
+        output::say(&format!(
+            "{} event(s) stay: the room's owners have put the bot out",
+            answer["out_of_reach"]
+        ));
+    }
+    output::say(
+        "its files stay in the homeserver's media store until an administrator purges them",
+    );
     Ok(Exit::Done)
 }
 

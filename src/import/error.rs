@@ -31,6 +31,17 @@ pub enum ImportError {
         /// What lies in the spool.
         found: String,
     },
+    /// Somebody of the plan cannot be let in.
+    #[error("{user}, named in the plan, {what}")]
+    Person {
+        /// The account.
+        user: String,
+        /// Why not.
+        what: &'static str,
+    },
+    /// The job has not made a room yet.
+    #[error("the job has no room yet")]
+    NoRoom,
     /// No witness is configured.
     #[error("no witness account is configured, so nothing can be verified")]
     NoWitness,
@@ -71,6 +82,8 @@ impl ImportError {
             | Self::Plan(_)
             | Self::Store(_)
             | Self::ArchiveChanged { .. }
+            | Self::Person { .. }
+            | Self::NoRoom
             | Self::NoWitness
             | Self::WitnessRejected { .. }
             | Self::Disk { .. }
@@ -86,6 +99,8 @@ impl ImportError {
             Self::Portal(error) => error.word(),
             Self::Store(_) => "store",
             Self::ArchiveChanged { .. } => "archive changed",
+            Self::Person { .. } => "person",
+            Self::NoRoom => "no room",
             Self::NoWitness => "no witness",
             Self::WitnessRejected { .. } => "witness rejected",
             Self::Disk { .. } => "disk",
@@ -106,6 +121,10 @@ impl ImportError {
             Self::WitnessRejected { .. } => {
                 "log the witness in again, write its token to witness.token_file, restart the daemon"
             }
+            Self::Person { .. } => {
+                "cancel the job, correct room.admins or room.invite in the plan, start it again"
+            }
+            Self::NoRoom => "let the job run first",
             Self::NoWitness => "set witness.token_file, restart the daemon, then resume",
             Self::Task { .. } => "resume; if it happens again, report it with the daemon's log",
         }

@@ -106,7 +106,14 @@ async fn prepare_ahead(
             .buffered(settings.uploads_in_flight),
     );
     tokio::spawn(async move {
-        while let Some(step) = steps.next().await {
+        // When the door stops taking, uploads under way stop with it: a later run must not meet
+        // the leftovers of this one.
+        loop {
+            let step = tokio::select! {
+                step = steps.next() => step,
+                () = sender.closed() => break,
+            };
+            let Some(step) = step else { break };
             if sender.send(step).await.is_err() {
                 break;
             }

@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::error::ImportError;
 use super::objection::PlanError;
 use super::plan::Plan;
+use super::report::NotInvited;
 use crate::model::ids::Sha256;
 use crate::model::time::{Clock, UnixMillis};
 use crate::store::{JobRecord, JobState, Store, StoreError, Wanted};
@@ -134,11 +135,6 @@ impl Job {
         self.record.state
     }
 
-    /// Whether the daemon should take it up by itself.
-    pub fn is_due(&self) -> bool {
-        matches!(self.record.state, JobState::Planned | JobState::Running | JobState::Verifying)
-    }
-
     /// It begins, or goes on, to send.
     ///
     /// # Errors
@@ -169,13 +165,23 @@ impl Job {
         }
     }
 
-    /// The room is what the archive says, and the people are invited.
+    /// The room is what the archive says, and the people are invited, but for these.
     ///
     /// # Errors
     /// When it was not being verified, or the store fails.
-    pub fn finish(&mut self) -> Result<(), JobError> {
+    pub fn finish(&mut self, not_invited: &[NotInvited]) -> Result<(), JobError> {
         match self.record.state {
-            JobState::Verifying => self.enter(JobState::Done),
+            JobState::Verifying => {
+                self.record.fault = String::new();
+                self.record.hint = String::new();
+                if !not_invited.is_empty() {
+                    let people: Vec<&str> =
+                        not_invited.iter().map(|one| one.user.as_str()).collect();
+                    self.record.hint =
+                        format!("invite by hand, the homeserver refused: {}", people.join(", "));
+                }
+                self.move_to(JobState::Done)
+            }
             JobState::Planned
             | JobState::Running
             | JobState::Done
@@ -243,7 +249,10 @@ impl Job {
     /// When it is not paused or failed, or the store fails.
     pub fn resume(&mut self) -> Result<(), JobError> {
         match self.record.state {
-            JobState::Paused | JobState::Failed => self.enter(JobState::Planned),
+            JobState::Paused | JobState::Failed => {
+                self.store.want_pause(&self.record.id, Wanted::No)?;
+                self.enter(JobState::Planned)
+            }
             JobState::Planned
             | JobState::Running
             | JobState::Verifying

@@ -9,7 +9,6 @@ use super::plan::Plan;
 use super::settings::Settings;
 use crate::convert::{Person, Policy};
 use crate::matrix::RoomWish;
-use crate::model::ids::Network;
 use crate::model::time::UnixMillis;
 use crate::portal::{Portal, Portals, Provenance, Roster};
 use crate::store::{PortalRecord, PortalState};
@@ -36,6 +35,7 @@ pub(super) async fn open_portal(
         ghosts.push((person.ghost.clone(), name));
     }
     if record.state != PortalState::Ready {
+        check_people(plan, portals, settings).await?;
         let witness = settings.witness().await?;
         if let Some((ghost, name)) = ghosts.first() {
             let oldest = UnixMillis(plan.archive.first_ms);
@@ -61,6 +61,30 @@ pub(super) async fn open_portal(
         admitted?;
     }
     drop(admissions);
+    assemble(job, portals, settings, &record)
+}
+
+/// The job's portal as it is, for those who only look. Nobody is admitted, nothing is made.
+///
+/// # Errors
+/// When it has no room, or the store fails.
+pub(super) fn known_portal(
+    job: &Job,
+    portals: &Portals,
+    settings: &Settings,
+) -> Result<Portal, ImportError> {
+    let record = portals.store().portal(&job.record().portal)?;
+    assemble(job, portals, settings, &record.ok_or(ImportError::NoRoom)?)
+}
+
+fn assemble(
+    job: &Job,
+    portals: &Portals,
+    settings: &Settings,
+    record: &PortalRecord,
+) -> Result<Portal, ImportError> {
+    let plan = job.plan();
+    let room = record.room_id.clone().ok_or(ImportError::NoRoom)?;
     let policy = Policy {
         language: settings.language,
         attribution: plan.messages.attribution,
@@ -69,7 +93,37 @@ pub(super) async fn open_portal(
         ..Policy::default()
     };
     let provenance = Provenance { job: job.id().to_owned(), archive: plan.archive.sha256 };
-    Ok(Portal::new(portals.clone(), record.id, room, roster, policy, provenance))
+    let roster = roster(plan, record, portals);
+    Ok(Portal::new(
+        portals.clone(),
+        record.id.clone(),
+        room,
+        roster,
+        policy,
+        provenance,
+        plan.messages.refusals,
+    ))
+}
+
+/// Whether everybody of the plan can be let in, asked before there is a room: a mistyped owner
+/// would own it as soon as somebody registers that name.
+async fn check_people(
+    plan: &Plan,
+    portals: &Portals,
+    settings: &Settings,
+) -> Result<(), ImportError> {
+    for person in plan.room.admins.iter().chain(&plan.room.invite) {
+        let user = person.to_string();
+        if portals.namer().is_ours(person) {
+            return Err(ImportError::Person { user, what: "is an account of passerelle itself" });
+        }
+        if person.server_name() == portals.namer().server
+            && !settings.lookup.account_exists(person).await?
+        {
+            return Err(ImportError::Person { user, what: "is unknown to the homeserver" });
+        }
+    }
+    Ok(())
 }
 
 fn archive_zone(plan: &Plan) -> jiff::tz::TimeZone {
@@ -78,13 +132,8 @@ fn archive_zone(plan: &Plan) -> jiff::tz::TimeZone {
 
 fn roster(plan: &Plan, record: &PortalRecord, portals: &Portals) -> Roster {
     let network = plan.archive.network;
-    // A WhatsApp export knows people by the names in one telephone's address book.
-    let scope = match network {
-        Network::Whatsapp => record.id.as_str(),
-        Network::Telegram | Network::Olvid => "",
-    };
     Roster::new(plan.participants.iter().map(|one| {
-        let ghost = portals.namer().ghost(network, scope, &one.id);
+        let ghost = portals.namer().ghost(network, &record.id, &one.id);
         let person = Person { ghost, name: one.name.clone(), account: one.account() };
         (one.id.clone(), person)
     }))

@@ -16,6 +16,7 @@ use crate::convert::{Attribution, SystemLines};
 use crate::matrix::RoomKind;
 use crate::model::finding::FindingKind;
 use crate::model::ids::{ChatId, Network, ParticipantId, Sha256};
+use crate::portal::Refusals;
 
 /// A whole plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,6 +121,9 @@ pub struct MessagesPlan {
     pub attribution: Attribution,
     /// What becomes of the messenger's own lines.
     pub system_lines: SystemLines,
+    /// What becomes of the import when the homeserver refuses an event for good.
+    #[serde(default)]
+    pub refusals: Refusals,
 }
 
 /// One person of the chat.

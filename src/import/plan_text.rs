@@ -54,6 +54,7 @@ impl Plan {
         writeln!(out, "exporter = {}\n", quoted(&reading.exporter))?;
 
         writeln!(out, "[room]")?;
+        writeln!(out, "# DECIDE: what the room is called.")?;
         writeln!(out, "name = {}", quoted(&room.name))?;
         let kind = match room.kind {
             RoomKind::PrivateUnencrypted => "private_unencrypted",
@@ -72,7 +73,13 @@ impl Plan {
         writeln!(out, "# speaks and names the author.")?;
         writeln!(out, "attribution = {}", word(&messages.attribution))?;
         writeln!(out, "# What becomes of the messenger's own lines (joins, renames).")?;
-        writeln!(out, "system_lines = {}\n", word(&messages.system_lines))?;
+        writeln!(out, "system_lines = {}", word(&messages.system_lines))?;
+        writeln!(
+            out,
+            "# stop: an event the homeserver refuses for good stops the job. report: it is"
+        )?;
+        writeln!(out, "# left out and reported.")?;
+        writeln!(out, "refusals = {}\n", word(&messages.refusals))?;
 
         writeln!(out, "# Who is who. id, exported_name and messages are facts.")?;
         writeln!(

@@ -18,6 +18,7 @@ use crate::matrix::{Lookup, RoomKind};
 use crate::model::finding::FindingKind;
 use crate::model::ids::ChatId;
 use crate::model::media::AttachmentState;
+use crate::portal::Refusals;
 
 /// What the administrator says when asking for a plan.
 #[derive(Clone, Debug, Default)]
@@ -120,7 +121,14 @@ fn compose(facts: PlanFacts, chat: &ChatSurvey, options: &Options, wishes: Wishe
     let participants = propose_names(&chat.participants);
     let seal = seal(&facts, &participants);
     let zone = options.time_zone.iana_name().unwrap_or("UTC").to_owned();
-    let name = wishes.room_name.unwrap_or_else(|| facts.title.clone());
+    // A chat with one unsaved person is titled by their number, which is no name for a room.
+    let number = |one: &ParticipantSurvey| {
+        one.name_kind == NameKind::Number && one.name.trim() == facts.title.trim()
+    };
+    let titled_by_number = chat.participants.iter().any(number)
+        || facts.title.chars().filter(char::is_ascii_digit).count() >= 8;
+    let title = if titled_by_number { String::new() } else { facts.title.clone() };
+    let name = wishes.room_name.unwrap_or(title);
     Plan {
         form: FORM,
         seal,
@@ -138,6 +146,7 @@ fn compose(facts: PlanFacts, chat: &ChatSurvey, options: &Options, wishes: Wishe
         messages: MessagesPlan {
             attribution: Attribution::Ghosts,
             system_lines: SystemLines::Notices,
+            refusals: Refusals::Stop,
         },
         participants,
         archive: facts,
@@ -225,6 +234,7 @@ mod tests {
             messages: MessagesPlan {
                 attribution: Attribution::Ghosts,
                 system_lines: SystemLines::Notices,
+                refusals: Refusals::Stop,
             },
             participants,
         }

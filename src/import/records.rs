@@ -1,13 +1,16 @@
 //! The files of a report, readable by the daemon's user only: `report.json`, `report.txt`, and
-//! `records.jsonl` with one line for each record of the archive.
+//! `records.jsonl` with one line for each record of the archive, each remark beside them
+//! and each event of the room that belongs to none.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use super::error::ImportError;
-use super::report::{RecordLine, Report};
+use super::report::Report;
 use crate::wording::Wording;
 
 /// The fate of each record, written as it is found: a report of any length in constant memory.
@@ -29,11 +32,11 @@ impl RecordsFile {
         Ok(Self { path, out: BufWriter::new(file) })
     }
 
-    /// Adds one record.
+    /// Adds one line: a record, or something that belongs to none.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn write(&mut self, line: &RecordLine) -> Result<(), ImportError> {
+    pub fn write(&mut self, line: &impl Serialize) -> Result<(), ImportError> {
         serde_json::to_writer(&mut self.out, line)
             .map_err(io::Error::from)
             .and_then(|()| self.out.write_all(b"\n"))

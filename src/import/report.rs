@@ -11,6 +11,7 @@ use super::plan::{Approval, PlanFacts};
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{MessageId, Sha256};
 use crate::model::time::UnixMillis;
+use crate::portal::Refusals;
 
 /// How many findings of one kind the report spells out; the rest is in the records' file.
 const EXAMPLES: usize = 5;
@@ -36,6 +37,18 @@ pub struct Report {
     pub files_compared: u64,
     /// Messages in the room that are not ours.
     pub room_events_of_others: u64,
+    /// People of the plan whom the homeserver did not let in.
+    #[serde(default)]
+    pub not_invited: Vec<NotInvited>,
+}
+
+/// Somebody who could not be invited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotInvited {
+    /// Who.
+    pub user: OwnedUserId,
+    /// What the homeserver said.
+    pub reason: String,
 }
 
 /// What was imported, whereto, by whom.
@@ -65,6 +78,9 @@ pub struct ReportHead {
     pub admins: Vec<OwnedUserId>,
     /// The people who are invited once it is verified.
     pub invite: Vec<OwnedUserId>,
+    /// What the plan says of refused events.
+    #[serde(default)]
+    pub refusals: Refusals,
     /// Who is who: the name shown, and the account if there is one.
     pub people: Vec<ReportPerson>,
 }
@@ -188,6 +204,7 @@ impl Report {
             room_name: plan.room.name.clone(),
             admins: plan.room.admins.clone(),
             invite: plan.room.invite.clone(),
+            refusals: plan.messages.refusals,
             people,
         };
         Self {
@@ -199,14 +216,17 @@ impl Report {
             differences: Vec::new(),
             files_compared: 0,
             room_events_of_others: 0,
+            not_invited: Vec::new(),
         }
     }
 
-    /// Whether the room is what the archive says, and every record of the archive, by the
-    /// count made for the plan, has its disposition.
+    /// Whether the room is what the archive says, nothing was refused that the plan does not let
+    /// be refused, and every record of the
+    /// archive, by the count made for the plan, has its disposition.
     pub fn is_verified(&self) -> bool {
         self.differences_total == 0
             && self.sums.differs == 0
+            && (self.sums.refused == 0 || self.head.refusals == Refusals::Report)
             && self.sums.disposed() == self.head.archive.records
     }
 

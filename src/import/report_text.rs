@@ -86,6 +86,13 @@ impl Report {
             }
         }
 
+        if !self.not_invited.is_empty() {
+            writeln!(out, "\n{}", say("report-not-invited", &[]))?;
+            for one in &self.not_invited {
+                writeln!(out, "  {} : {}", one.user, one.reason)?;
+            }
+        }
+
         if !self.differences.is_empty() {
             writeln!(out, "\n{}", say("report-differences", &[]))?;
             for difference in &self.differences {

@@ -12,12 +12,14 @@ use super::error::ImportError;
 use super::execute::{Outcome, Stop, execute};
 use super::job::{Job, JobError, store_error};
 use super::records::{RecordsFile, disk, private_folder, write_report};
-use super::report::Report;
+use super::report::{NotInvited, Report};
 use super::settings::Settings;
 use super::source::open_archive;
-use super::undo::undo;
+use super::undo::{Undone, undo};
 use super::verify::verify;
 use crate::archive::Archive;
+use crate::matrix::MatrixError;
+use crate::model::ids::Sha256;
 use crate::model::time::Clock;
 use crate::portal::Portals;
 use crate::store::{JobState, StoreError, Wanted};
@@ -32,6 +34,7 @@ pub struct Runner {
     clock: Clock,
     due: Arc<Notify>,
     claimed: Arc<Mutex<BTreeSet<String>>>,
+    taking_in: Arc<Mutex<()>>,
 }
 
 /// The right to move one job, given to one task at a time.
@@ -89,6 +92,7 @@ impl Runner {
             clock,
             due: Arc::new(Notify::new()),
             claimed: Arc::default(),
+            taking_in: Arc::default(),
         }
     }
 
@@ -152,14 +156,42 @@ impl Runner {
 
     /// The oldest due job that nobody else is busy with.
     fn next_due(&self) -> Result<Option<(Job, Claim)>, JobError> {
-        for record in self.portals.store().jobs()? {
+        for mut record in self.portals.store().jobs()? {
+            if !record.state.is_due() {
+                continue;
+            }
             let Ok(claim) = self.claim(&record.id) else { continue };
-            let job = self.job(&record.id)?;
-            if job.is_due() {
-                return Ok(Some((job, claim)));
+            match self.job(&record.id) {
+                Ok(job) if job.state().is_due() => return Ok(Some((job, claim))),
+                Ok(_) => {}
+                Err(JobError::Plan(error)) => {
+                    // Written by another version. One such job must not stop the others.
+                    tracing::error!(job.id = record.id, "job given up, its plan cannot be read");
+                    record.state = JobState::Failed;
+                    record.fault = error.to_string();
+                    "cancel it and make a new plan".clone_into(&mut record.hint);
+                    self.portals.store().put_job(&record)?;
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(None)
+    }
+
+    /// Takes in an approved plan whose archive lies in the spool; see [`Job::create`]. One at a
+    /// time, so that the same archive handed in twice at once is refused once.
+    ///
+    /// # Errors
+    /// As [`Job::create`].
+    pub fn take_in(
+        &self,
+        id: String,
+        plan: String,
+        plan_sha256: Sha256,
+        spool: String,
+    ) -> Result<Job, JobError> {
+        let _turn = self.taking_in.lock().unwrap_or_else(PoisonError::into_inner);
+        Job::create(self.portals.store(), self.clock, id, plan, plan_sha256, spool)
     }
 
     fn claim(&self, id: &str) -> Result<Claim, JobError> {
@@ -220,25 +252,47 @@ impl Runner {
             );
             return job.fail_verification(fault).map_err(store_error);
         }
-        self.open_to_people(job).await?;
-        job.finish().map_err(store_error)?;
+        if job.pause_wanted().map_err(store_error)? {
+            // Whoever asked for a pause does not want the room opened behind their back.
+            return job.pause().map_err(store_error);
+        }
+        let not_invited = self.open_to_people(job).await?;
+        if !not_invited.is_empty() {
+            let report = Report { not_invited: not_invited.clone(), ..report };
+            self.keep_report(job, &report)?;
+        }
+        job.finish(&not_invited).map_err(store_error)?;
         drop(archive);
         self.purge(job).await
     }
 
-    /// Invites the people of the plan, and lets the witness go.
-    async fn open_to_people(&self, job: &Job) -> Result<(), ImportError> {
+    /// Invites the people of the plan, and lets the witness go. Returns whom the homeserver does
+    /// not let in, with its reason: one such person must not keep the others out.
+    async fn open_to_people(&self, job: &Job) -> Result<Vec<NotInvited>, ImportError> {
         let store = self.portals.store();
         let record = store.portal(&job.record().portal)?;
-        let Some(room) = record.and_then(|record| record.room_id) else { return Ok(()) };
+        let room = record.and_then(|record| record.room_id).ok_or(ImportError::NoRoom)?;
         let bot = self.portals.bot();
-        if let Some(newest) = bot.page_back(&room, None).await?.events.first() {
+        if store.room_mark(&room)?.is_none()
+            && let Some(newest) = bot.page_back(&room, None).await?.events.first()
+        {
+            // From here on people may speak: reading-up begins at this event.
             store.put_room_mark(&room, newest.event_id.as_str())?;
+            store.flush().await?;
         }
+        let mut refused = Vec::new();
         for person in job.plan().room.admins.iter().chain(&job.plan().room.invite) {
-            bot.invite(&room, person).await?;
+            match bot.invite(&room, person).await {
+                Ok(()) => {}
+                Err(MatrixError::Refused { errcode, message, .. }) => {
+                    let reason = format!("{errcode} {message}");
+                    refused.push(NotInvited { user: person.clone(), reason });
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
-        self.dismiss_witness(job, &room).await
+        self.dismiss_witness(job, &room).await?;
+        Ok(refused)
     }
 
     /// The witness leaves, unless the plan wants it there as a person.
@@ -264,20 +318,22 @@ impl Runner {
     }
 
     /// Gives a job up: what it sent is redacted, the working copy of the archive removed.
-    /// Returns how many events were redacted. Can be repeated after a fault.
+    /// Can be repeated after a fault.
     ///
     /// # Errors
     /// When it is running, the homeserver cannot be reached, or our records fail.
-    pub async fn cancel(&self, id: &str) -> Result<u64, CancelError> {
+    pub async fn cancel(&self, id: &str) -> Result<Undone, CancelError> {
         let _claim = self.claim(id)?;
         let mut job = self.job(id)?;
         job.check_cancellable()?;
         let wording = Wording::new(self.settings.language);
         let reason = wording.text("undo-reason", &[("job", job.id().into())]);
-        let redacted = undo(&job, &self.portals, &reason).await?;
+        // Without a working witness the rest can be taken back all the same.
+        let witness = self.settings.witness().await.ok();
+        let undone = undo(&job, &self.portals, witness.as_ref(), &reason).await?;
         job.cancel()?;
         self.purge(&mut job).await?;
-        Ok(redacted)
+        Ok(undone)
     }
 
     /// Removes the working copy of a job's archive. The original is the owner's.
@@ -344,8 +400,12 @@ impl Runner {
         let folder = self.report_folder(job.id());
         let mut lines = RecordsFile::create(&folder)?;
         let report = verify(job, archive, &self.portals, &self.settings, &mut lines).await?;
-        write_report(&folder, &report, Wording::new(self.settings.language))?;
+        self.keep_report(job, &report)?;
         Ok(report)
+    }
+
+    fn keep_report(&self, job: &Job, report: &Report) -> Result<(), ImportError> {
+        write_report(&self.report_folder(job.id()), report, Wording::new(self.settings.language))
     }
 
     /// Where a job's report lies.
@@ -353,7 +413,7 @@ impl Runner {
         self.places.reports.join(job)
     }
 
-    /// Whether a job may be told to pause, resume or cancel; loads it.
+    /// One job.
     ///
     /// # Errors
     /// When there is none of that id.

@@ -4,47 +4,98 @@ use ruma::OwnedEventId;
 
 use super::error::ImportError;
 use super::job::Job;
+use super::settings::Witness;
+use crate::matrix::MatrixError;
 use crate::model::ids::Sha256;
 use crate::portal::Portals;
-use crate::store::{PartState, PortalState};
+use crate::store::{PartState, PortalRecord, PortalState};
 
-/// Redacts everything a job sent, then leaves its room. Can be interrupted and repeated.
-/// Returns how many events it redacted, none when it was done before.
+/// What taking back came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Undone {
+    /// Events that are redacted.
+    pub redacted: u64,
+    /// Events the homeserver does not let us redact: the owners have put us out of their room.
+    pub out_of_reach: u64,
+}
+
+/// Redacts everything a job sent, then leaves its room with all our accounts. Can be interrupted
+/// and repeated; does nothing when it was done before. Uploaded files stay with the homeserver,
+/// which alone can delete them.
 ///
 /// Human owners stay; they are asked to close the room.
 ///
 /// # Errors
 /// When the homeserver cannot be reached or our records fail.
-pub async fn undo(job: &Job, portals: &Portals, reason: &str) -> Result<u64, ImportError> {
-    let Some(mut record) = portals.store().portal(&job.record().portal)? else { return Ok(0) };
-    let Some(room) = record.room_id.clone() else { return Ok(0) };
+pub async fn undo(
+    job: &Job,
+    portals: &Portals,
+    witness: Option<&Witness>,
+    reason: &str,
+) -> Result<Undone, ImportError> {
+    let mut undone = Undone::default();
+    let Some(record) = portals.store().portal(&job.record().portal)? else {
+        return Ok(undone);
+    };
     if record.state == PortalState::Closed {
-        return Ok(0);
+        return Ok(undone);
     }
-    let bot = portals.bot();
-    let mut redacted = 0;
-    let mut senders = std::collections::BTreeSet::new();
+    let room = match record.room_id.clone() {
+        Some(room) => room,
+        // Asked for and never recorded: it may be there all the same.
+        None => match portals.find_room(&record.id).await? {
+            Some(room) => room,
+            None => return close(portals, record).await.map(|()| undone),
+        },
+    };
     for row in portals.store().ledger_rows(&record.id).collect::<Vec<_>>() {
         let row = row?;
-        senders.insert(row.sender);
-        if let PartState::Sent { event_id } = row.state {
-            bot.redact(&room, &event_id, &redaction_id(&event_id), reason).await?;
-            redacted += 1;
+        let PartState::Sent { event_id } = row.state else { continue };
+        // Everybody may take back their own words; that needs no power in the room.
+        let txn_id = redaction_id(&event_id);
+        let own = portals.intent(&row.sender).redact(&room, &event_id, &txn_id, reason).await;
+        let done = match own {
+            Err(MatrixError::Refused { .. }) => {
+                portals.bot().redact(&room, &event_id, &txn_id, reason).await
+            }
+            other => other,
+        };
+        match done {
+            Ok(()) => undone.redacted += 1,
+            Err(MatrixError::Refused { .. }) => undone.out_of_reach += 1,
+            Err(error) => return Err(error.into()),
         }
     }
-    for member in bot.joined_members(&room).await? {
-        if senders.contains(&member) && member != *bot.user_id() {
-            portals.intent(&member).leave(&room).await?;
+    let bot = portals.bot();
+    match bot.joined_members(&room).await {
+        Ok(members) => {
+            for member in members {
+                if portals.namer().is_ours(&member) && member != *bot.user_id() {
+                    portals.intent(&member).leave(&room).await?;
+                }
+            }
         }
+        // The owners have put the bot out; then its ghosts are theirs to put out, too.
+        Err(MatrixError::Refused { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if let Some(witness) = witness {
+        witness.account.leave(&room).await?;
     }
     // The human owner has had power level 100 from the first moment, so the bot is never the
     // last administrator when it goes. Outside the room it could do nothing of this again, so
     // that it is done is on disk first.
+    close(portals, record).await?;
+    match bot.leave(&room).await {
+        Ok(()) | Err(MatrixError::Refused { .. }) => Ok(undone),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn close(portals: &Portals, mut record: PortalRecord) -> Result<(), ImportError> {
     record.state = PortalState::Closed;
     portals.store().put_portal(&record)?;
-    portals.store().flush().await?;
-    bot.leave(&room).await?;
-    Ok(redacted)
+    Ok(portals.store().flush().await?)
 }
 
 fn redaction_id(event: &OwnedEventId) -> String {

@@ -33,20 +33,25 @@ pub(super) async fn delivery(
     Ok(Delivery { ordinal, message, uploads })
 }
 
-/// The delivery of a message whose files were dealt with before, for verification.
+/// The delivery of a message whose files were dealt with before, for verification, and the files
+/// that could not be read then.
 pub(super) fn delivery_again(
     portal: &Portal,
     ordinal: u64,
     mut message: Message,
-) -> Result<Delivery, PortalError> {
+) -> Result<(Delivery, Vec<Attachment>), PortalError> {
     let mut uploads = BTreeMap::new();
+    let mut given_up = Vec::new();
     for attachment in present_files(&mut message) {
         let Some(entry) = attachment.entry.clone() else { continue };
         let known = portal.portals().known_upload(portal.id(), &entry)?;
         let uploaded = known.unwrap_or(Uploaded::Unreadable { reason: String::new() });
+        if let Uploaded::Unreadable { .. } = &uploaded {
+            given_up.push(attachment.clone());
+        }
         take_over(attachment, entry, uploaded, &mut uploads);
     }
-    Ok(Delivery { ordinal, message, uploads })
+    Ok((Delivery { ordinal, message, uploads }, given_up))
 }
 
 /// What became of a file changes what the message can say about it.

@@ -12,11 +12,12 @@ use ruma::events::room::MediaSource;
 use ruma::{OwnedMxcUri, OwnedUserId};
 use serde_json::{Map, Value};
 use sha2::Digest;
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::difference::{Difference, What};
 use super::error::ImportError;
 use super::job::Job;
-use super::opening::open_portal;
+use super::opening::known_portal;
 use super::records::RecordsFile;
 use super::report::{Disposition, RecordLine, Report};
 use super::settings::{Settings, Witness};
@@ -24,6 +25,7 @@ use super::source;
 use super::upload::delivery_again;
 use crate::archive::{Archive, Record};
 use crate::convert::Upload;
+use crate::matrix::MatrixError;
 use crate::model::finding::{Finding, Place};
 use crate::model::ids::{MessageId, Sha256};
 use crate::portal::{Blob, Delivery, Mark, Portal, Portals};
@@ -54,53 +56,103 @@ pub async fn verify(
     settings: &Settings,
     lines: &mut RecordsFile,
 ) -> Result<Report, ImportError> {
-    let witness = &settings.witness().await?;
-    let portal = open_portal(job, portals, settings).await?;
+    let witness = settings.witness().await?;
+    let portal = Arc::new(known_portal(job, portals, settings)?);
     portals.bot().invite(portal.room(), &witness.user).await?;
     witness.account.join(portal.room()).await?;
-    let (mut room, others) = index(&portal, witness).await?;
+    let (mut room, others) = index(&portal, &witness).await?;
     let mut report = Report::of(job, portal.room().clone());
     report.room_events_of_others = others;
-    let mut records = source::stream(archive, job.plan());
     let mut last_position = None;
-    let mut files = Vec::new();
-    while let Some(record) = records.recv().await {
-        let (ordinal, record) = record?;
-        match record {
-            Record::Finding(finding) if finding.kind.replaces_message() => {
+    let records = ReceiverStream::new(source::stream(archive, job.plan()));
+    let mut compared = records
+        .map(|record| {
+            let (portal, archive, witness) =
+                (Arc::clone(&portal), Arc::clone(archive), witness.clone());
+            async move { compare_files(&portal, &archive, &witness, record?).await }
+        })
+        .buffered(DOWNLOADS);
+    while let Some(record) = compared.next().await {
+        match record? {
+            Compared::InPlaceOfMessage(ordinal, finding) => {
                 let line = RecordLine::finding(ordinal, &finding);
                 report.add(&line);
                 lines.write(&line)?;
             }
-            Record::Finding(finding) => report.remark(&finding),
-            Record::Message(message) => {
-                let place = message.place.clone();
-                let delivery = delivery_again(&portal, ordinal, *message)?;
+            Compared::Remark(finding) => {
+                report.remark(&finding);
+                lines.write(&serde_json::json!({ "remark": finding }))?;
+            }
+            Compared::Message { delivery, files, differences: mut found } => {
                 let (rows, losses) = portal.expected(&delivery)?;
-                let differences = compare(&portal, &rows, &place, &mut room, &mut last_position)?;
-                files.extend(files_of(archive, &delivery, &place));
-                let line = line(&portal, ordinal, &delivery, &rows, losses, differences)?;
+                let place = &delivery.message.place;
+                found.extend(compare(&portal, &rows, place, &mut room, &mut last_position)?);
+                report.files_compared += files;
+                let line = line(&portal, &delivery, &rows, losses, found)?;
                 report.add(&line);
                 lines.write(&line)?;
             }
         }
     }
+    drop(compared);
     for (message, part) in room.into_keys() {
         let place = Place::default();
-        report.differ(Difference { message, part, place, what: What::Unexpected });
+        let difference = Difference { message, part, place, what: What::Unexpected };
+        lines.write(&serde_json::json!({ "unexpected": difference }))?;
+        report.differ(difference);
     }
-    report.files_compared = files.len() as u64;
-    let mut downloads = futures_util::stream::iter(files)
-        .map(|file| compare_file(witness, file))
-        .buffer_unordered(DOWNLOADS);
-    while let Some(difference) = downloads.next().await {
-        if let Some(difference) = difference? {
-            report.differ(difference);
-        }
-    }
-    drop(downloads);
     lines.finish()?;
     Ok(report)
+}
+
+/// A record of the archive whose files were compared.
+enum Compared {
+    InPlaceOfMessage(u64, Finding),
+    Remark(Finding),
+    Message { delivery: Box<Delivery>, files: u64, differences: Vec<Difference> },
+}
+
+async fn compare_files(
+    portal: &Portal,
+    archive: &Arc<Archive>,
+    witness: &Witness,
+    (ordinal, record): (u64, Record),
+) -> Result<Compared, ImportError> {
+    let message = match record {
+        Record::Message(message) => message,
+        Record::Finding(finding) if finding.kind.replaces_message() => {
+            return Ok(Compared::InPlaceOfMessage(ordinal, finding));
+        }
+        Record::Finding(finding) => return Ok(Compared::Remark(finding)),
+    };
+    let (delivery, given_up) = delivery_again(portal, ordinal, *message)?;
+    let mut differences = Vec::new();
+    let differs = |found| Difference {
+        message: delivery.message.id.clone(),
+        part: 0,
+        place: delivery.message.place.clone(),
+        what: What::File { found },
+    };
+    let mut files = 0;
+    for attachment in delivery.message.body.attachments() {
+        let upload = attachment.entry.as_deref().and_then(|entry| delivery.uploads.get(entry));
+        let (Some(upload), Some(blob)) = (upload, source::blob(archive, attachment)) else {
+            continue;
+        };
+        files += 1;
+        if let Some(found) = compare_file(witness, upload, blob).await? {
+            differences.push(differs(found));
+        }
+    }
+    for attachment in given_up {
+        // It could not be read when the room was filled. If it can be now, it is missing there.
+        let Some(blob) = source::blob(archive, &attachment) else { continue };
+        let read = tokio::task::spawn_blocking(move || blob.sha256()).await;
+        if read.map_err(source::task)?.is_ok() {
+            differences.push(differs("unreadable when it was to be uploaded".to_owned()));
+        }
+    }
+    Ok(Compared::Message { delivery: Box::new(delivery), files, differences })
 }
 
 type Index = HashMap<(MessageId, u16), Seen>;
@@ -221,7 +273,6 @@ fn digest_value(value: &Value, hash: &mut sha2::Sha256) {
 
 fn line(
     portal: &Portal,
-    ordinal: u64,
     delivery: &Delivery,
     rows: &[LedgerRow],
     losses: Vec<Finding>,
@@ -248,7 +299,7 @@ fn line(
         Disposition::CarriedWithLoss
     };
     Ok(RecordLine {
-        number: ordinal,
+        number: delivery.ordinal,
         message: Some(delivery.message.id.clone()),
         place: delivery.message.place.clone(),
         kind: delivery.message.body.kind().to_owned(),
@@ -259,59 +310,39 @@ fn line(
     })
 }
 
-struct FileToCompare {
-    message: MessageId,
-    place: Place,
-    blob: Blob,
-    uri: OwnedMxcUri,
-}
-
-fn files_of(archive: &Arc<Archive>, delivery: &Delivery, place: &Place) -> Vec<FileToCompare> {
-    let uri_of = |upload: &Upload| match &upload.source {
-        MediaSource::Plain(uri) => uri.clone(),
-        MediaSource::Encrypted(file) => file.url.clone(),
-    };
-    delivery
-        .message
-        .body
-        .attachments()
-        .into_iter()
-        .filter_map(|attachment| {
-            let upload = delivery.uploads.get(attachment.entry.as_deref()?)?;
-            Some(FileToCompare {
-                message: delivery.message.id.clone(),
-                place: place.clone(),
-                blob: source::blob(archive, attachment)?,
-                uri: uri_of(upload),
-            })
-        })
-        .collect()
-}
-
-/// Downloads a file as a member and compares its digest with the archive's bytes.
+/// Downloads a file as a member and compares its digest with the archive's bytes; says what
+/// differs.
 async fn compare_file(
     witness: &Witness,
-    file: FileToCompare,
-) -> Result<Option<Difference>, ImportError> {
-    let FileToCompare { message, place, blob, uri } = file;
-    let expected =
-        tokio::task::spawn_blocking(move || blob.sha256()).await.map_err(source::task)?.map_err(
-            |error| ImportError::Disk { path: place.entry.clone(), reason: error.to_string() },
-        )?;
-    let found = match downloaded(witness, &uri).await {
-        Ok(found) if found == expected => return Ok(None),
-        Ok(found) => found.to_string(),
-        Err(error) if error.is_transient() => return Err(error.into()),
-        Err(error) => error.to_string(),
+    upload: &Upload,
+    blob: Blob,
+) -> Result<Option<String>, ImportError> {
+    let uri = match &upload.source {
+        MediaSource::Plain(uri) => uri,
+        MediaSource::Encrypted(file) => &file.url,
     };
-    Ok(Some(Difference { message, part: 0, place, what: What::File { found } }))
+    let size_bytes = blob.size_bytes();
+    let expected = tokio::task::spawn_blocking(move || blob.sha256())
+        .await
+        .map_err(source::task)?
+        .map_err(|error| ImportError::Disk {
+            path: "a file of the archive".to_owned(),
+            reason: error.to_string(),
+        })?;
+    match downloaded(witness, uri, size_bytes).await {
+        Ok(found) if found == expected => Ok(None),
+        Ok(found) => Ok(Some(found.to_string())),
+        Err(error) if error.is_transient() => Err(error.into()),
+        Err(error) => Ok(Some(error.to_string())),
+    }
 }
 
 async fn downloaded(
     witness: &Witness,
     uri: &OwnedMxcUri,
-) -> Result<Sha256, crate::matrix::MatrixError> {
-    let mut chunks = witness.account.download(uri).await?;
+    size_bytes: u64,
+) -> Result<Sha256, MatrixError> {
+    let mut chunks = witness.account.download(uri, size_bytes).await?;
     let mut hash = sha2::Sha256::new();
     while let Some(chunk) = chunks.next().await {
         hash.update(chunk?);

@@ -93,11 +93,15 @@ impl Account {
         page(&self.homeserver, None, room, Direction::Forward, from).await
     }
 
-    /// Opens a file for download, as any client would.
+    /// Opens a file of about `size_bytes` for download, as any client would.
     ///
     /// # Errors
     /// When the homeserver refuses or cannot be reached.
-    pub async fn download(&self, uri: &OwnedMxcUri) -> Result<Download, MatrixError> {
+    pub async fn download(
+        &self,
+        uri: &OwnedMxcUri,
+        size_bytes: u64,
+    ) -> Result<Download, MatrixError> {
         let endpoint = "GET media";
         let (server, media) = uri.parts().map_err(|error| MatrixError::Malformed {
             endpoint: endpoint.to_owned(),
@@ -107,15 +111,25 @@ impl Account {
             "{}/_matrix/client/v1/media/download/{server}/{media}",
             self.homeserver.base_url
         );
-        self.homeserver.patiently(|| self.open_download(endpoint, &url)).await
+        self.homeserver.patiently(|| self.open_download(endpoint, &url, size_bytes)).await
     }
 
-    async fn open_download(&self, endpoint: &str, url: &str) -> Result<Download, MatrixError> {
+    async fn open_download(
+        &self,
+        endpoint: &str,
+        url: &str,
+        size_bytes: u64,
+    ) -> Result<Download, MatrixError> {
         let unreachable = |endpoint: &str, error: reqwest::Error| MatrixError::Unreachable {
             endpoint: endpoint.to_owned(),
             reason: error.without_url().to_string(),
         };
-        let request = self.homeserver.http.get(url).bearer_auth(self.homeserver.token.expose());
+        let request = self
+            .homeserver
+            .http
+            .get(url)
+            .timeout(self.homeserver.transfer_timeout(size_bytes))
+            .bearer_auth(self.homeserver.token.expose());
         let answer = request.send().await.map_err(|error| unreachable(endpoint, error))?;
         let status = answer.status();
         if !status.is_success() {

@@ -30,6 +30,7 @@ pub struct Homeserver {
     pub(super) token: Secret,
     /// How long transient failures are waited out before they are handed up.
     patience: Duration,
+    request_timeout: Duration,
     versions: SupportedVersions,
 }
 
@@ -55,6 +56,7 @@ impl Homeserver {
             base_url: section.homeserver_url.clone(),
             token,
             patience: section.patience,
+            request_timeout: section.request_timeout,
             versions,
         })
     }
@@ -64,6 +66,12 @@ impl Homeserver {
     pub fn impatient(mut self) -> Self {
         self.patience = Duration::ZERO;
         self
+    }
+
+    /// How long a file of this size may take: the bound on a request, and a second for each
+    /// hundred kilobytes.
+    pub(super) fn transfer_timeout(&self, size_bytes: u64) -> Duration {
+        self.request_timeout + Duration::from_secs(size_bytes / 100_000)
     }
 
     /// Has the homeserver ping us; returns how long that took.

@@ -72,6 +72,7 @@ impl Homeserver {
             .bearer_auth(self.token.expose())
             .header(CONTENT_TYPE, mime)
             .header(CONTENT_LENGTH, length)
+            .timeout(self.transfer_timeout(length))
             .body(body)
             .build()
             .map_err(|error| MatrixError::Request { reason: error.to_string() })?;

@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::error::PortalError;
 use super::room::Portals;
-use crate::convert::{MediaFacts, Upload, UploadedThumbnail, media};
+use crate::convert::{MediaFacts, Probe, Upload, UploadedThumbnail, media};
 use crate::matrix::{Actor, MatrixError, UploadBody};
 use crate::model::ids::Sha256;
 use crate::model::media::Attachment;
@@ -138,7 +138,7 @@ impl Portals {
             return Ok(uploaded);
         }
         let record = self.upload_anew(attachment, blob, limit_bytes).await?;
-        self.store().put_upload(portal, entry, &record)?;
+        let record = self.store().put_upload(portal, entry, record)?;
         Ok(read_record(record)
             .unwrap_or(Uploaded::Unreadable { reason: "its record cannot be read".to_owned() }))
     }
@@ -154,7 +154,13 @@ impl Portals {
         }
         let Seen { mut facts, whole } = match self.look(blob.clone(), attachment.clone()).await {
             Ok(seen) => seen,
-            Err(error) => return Ok(UploadRecord::Unreadable { reason: error.to_string() }),
+            Err(error) if is_broken(&error) => {
+                return Ok(UploadRecord::Unreadable { reason: error.to_string() });
+            }
+            // The disk or the process, not the archive: it may read well another time.
+            Err(error) => {
+                return Err(MatrixError::Source { reason: error.to_string() }.into());
+            }
         };
         let body = || match &whole {
             Some(bytes) => UploadBody::Whole(bytes.clone()),
@@ -191,14 +197,26 @@ impl Portals {
     /// Reads a file once: its digest, its kind, and what a client wants to know of it.
     async fn look(&self, blob: Blob, attachment: Attachment) -> io::Result<Seen> {
         // Decoding is what costs memory and time, so the permit covers reading, too.
-        let permit = self.decoders().clone().acquire_owned().await.map_err(io::Error::other)?;
-        tokio::task::spawn_blocking(move || {
-            let seen = look_blocking(&blob, &attachment);
+        let closed = |_| io::Error::from(io::ErrorKind::Interrupted);
+        let permit = self.decoders().clone().acquire_owned().await.map_err(closed)?;
+        let (again, hint) = (blob.clone(), attachment.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            let seen = look_blocking(&blob, |kept, whole| media::probe(kept, whole, &attachment));
             drop(permit);
             seen
-        })
-        .await
-        .map_err(io::Error::other)?
+        });
+        match looked.await {
+            Ok(seen) => seen,
+            // A decoder gave up on a hostile picture. The file itself is still a file.
+            Err(_) => tokio::task::spawn_blocking(move || {
+                look_blocking(&again, |kept, _| Probe {
+                    mime: media::sniff(kept, hint.name.as_deref()),
+                    ..Probe::default()
+                })
+            })
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::Interrupted))?,
+        }
     }
 }
 
@@ -207,7 +225,22 @@ struct Seen {
     whole: Option<Bytes>,
 }
 
-fn look_blocking(blob: &Blob, attachment: &Attachment) -> io::Result<Seen> {
+/// Whether the archive itself is at fault: it will never read better.
+fn is_broken(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::NotFound
+            | io::ErrorKind::Other
+    )
+}
+
+fn look_blocking(
+    blob: &Blob,
+    probe: impl FnOnce(&[u8], Option<&[u8]>) -> Probe,
+) -> io::Result<Seen> {
     let keep = if blob.size_bytes <= WHOLE_LIMIT_BYTES {
         usize::try_from(blob.size_bytes).unwrap_or(HEAD_BYTES)
     } else {
@@ -218,7 +251,7 @@ fn look_blocking(blob: &Blob, attachment: &Attachment) -> io::Result<Seen> {
     (blob.pour)(&mut sink)?;
     let digest = Sha256::from_bytes(sink.hash.finalize().into());
     let whole = (sink.read == sink.kept.len() as u64).then(|| Bytes::from(sink.kept.clone()));
-    let probe = media::probe(&sink.kept, whole.as_deref(), attachment);
+    let probe = probe(&sink.kept, whole.as_deref());
     Ok(Seen { facts: probe.into_facts(sink.read, digest), whole })
 }
 

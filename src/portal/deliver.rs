@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId, event_id};
+use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest, Sha256};
 
@@ -25,6 +26,18 @@ pub struct Portal {
     roster: Roster,
     policy: Policy,
     provenance: Provenance,
+    refusals: Refusals,
+}
+
+/// What a refusal by the homeserver of one event means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusals {
+    /// Nothing more is sent: what comes after it would stand in the wrong place once it is mended.
+    #[default]
+    Stop,
+    /// The event is given up and reported, and the rest goes on.
+    Report,
 }
 
 /// One thing to put into the room.
@@ -75,8 +88,9 @@ impl Portal {
         roster: Roster,
         policy: Policy,
         provenance: Provenance,
+        refusals: Refusals,
     ) -> Self {
-        Self { portals, id, room, roster, policy, provenance }
+        Self { portals, id, room, roster, policy, provenance, refusals }
     }
 
     /// Its id.
@@ -178,12 +192,12 @@ impl Portal {
         } else {
             Followups::Wanted
         };
-        Ok(Prepared { ordinal, message, rows, losses, followups })
+        Ok(Prepared { ordinal, message, uploads, rows, losses, followups })
     }
 
     /// Sends what is not sent yet of one message, then what needs its event ids.
     async fn send(&self, prepared: Prepared) -> Result<Receipt, PortalError> {
-        let Prepared { ordinal, message, rows, losses, followups } = prepared;
+        let Prepared { ordinal, message, uploads, rows, losses, followups } = prepared;
         let mut events = Vec::with_capacity(rows.len());
         let mut refusal = None;
         for row in rows {
@@ -193,7 +207,7 @@ impl Portal {
             }
         }
         if let (Followups::Wanted, Some(first)) = (followups, events.first()) {
-            let converted = self.resolve(&BTreeMap::new(), |resolved| {
+            let converted = self.resolve(&uploads, |resolved| {
                 convert::followups(&message, first, &events, resolved, &self.policy)
             });
             let mut rows = Vec::with_capacity(converted.parts.len());
@@ -243,7 +257,7 @@ impl Portal {
                 Ok(event_id)
             }
             Err(MatrixError::Refused { status, errcode, message, .. })
-                if is_final(status, &errcode) =>
+                if self.refusals == Refusals::Report && is_final(&errcode) =>
             {
                 let reason = format!("{status} {errcode} {message}");
                 row.state = PartState::Refused { reason: reason.clone() };
@@ -355,6 +369,7 @@ impl Portal {
 struct Prepared {
     ordinal: u64,
     message: Message,
+    uploads: BTreeMap<String, Upload>,
     rows: Vec<LedgerRow>,
     losses: Vec<Finding>,
     followups: Followups,
@@ -365,15 +380,20 @@ enum Followups {
     Wanted,
 }
 
+/// Whether a message needs the event id of one that is not sent yet: what it answers, or the
+/// root of its topic, whose id is spelled like that of the message that opened it.
 fn answers_one_of(message: &Message, run: &[Prepared]) -> bool {
-    let target = message.reply_to.as_ref().and_then(|reply| reply.id.as_ref());
-    target.is_some_and(|id| run.iter().any(|prepared| prepared.message.id == *id))
+    let answered = message.reply_to.as_ref().and_then(|reply| reply.id.as_ref());
+    let topic = message.topic.as_ref();
+    run.iter().any(|Prepared { message: earlier, .. }| {
+        answered == Some(&earlier.id) || topic.is_some_and(|id| id.as_str() == earlier.id.as_str())
+    })
 }
 
-/// Whether a refusal concerns this event alone, so that the rest can go on without it.
-fn is_final(status: http::StatusCode, errcode: &str) -> bool {
-    status == http::StatusCode::PAYLOAD_TOO_LARGE
-        || matches!(errcode, "M_TOO_LARGE" | "M_BAD_JSON" | "M_INVALID_PARAM")
+/// Whether a refusal concerns this event alone, so that the rest can go on without it. Only the
+/// homeserver's own word counts: something before it may answer 413 to everything.
+fn is_final(errcode: &str) -> bool {
+    matches!(errcode, "M_TOO_LARGE" | "M_BAD_JSON" | "M_INVALID_PARAM")
 }
 
 /// The same for every attempt at the same part, and never shared with another: Synapse does not

@@ -108,7 +108,16 @@ impl Portals {
             Some(room) => room,
             None => self.create_room(&record.id, wish).await?,
         };
-        self.check_room(&room, wish).await?;
+        if let Err(error) = self.check_room(&room, wish).await {
+            if let PortalError::RoomNotAsAsked { .. } = &error {
+                // Not ours any more, so that a later try, on a server that was put right, makes
+                // another instead of finding this one.
+                let bot = self.bot();
+                bot.send_state(&room, PORTAL_EVENT, "", &serde_json::json!({})).await?;
+                bot.leave(&room).await?;
+            }
+            return Err(error);
+        }
         record.room_id = Some(room.clone());
         record.state = PortalState::Ready;
         self.store.put_portal(record)?;
@@ -169,6 +178,14 @@ impl Portals {
                 }
             }
         }
+        let created = bot.state(room, "m.room.create", "").await?;
+        if text(created.as_ref(), "room_version") != Some(wish.version.as_str()) {
+            return Err(wrong("it is of another version"));
+        }
+        let name = bot.state(room, "m.room.name", "").await?;
+        if text(name.as_ref(), "name") != Some(wish.name.as_str()) {
+            return Err(wrong("it does not have its name"));
+        }
         let visibility = bot.state(room, "m.room.history_visibility", "").await?;
         if text(visibility.as_ref(), "history_visibility") != Some("shared") {
             return Err(wrong("its history is hidden from people who join later"));
@@ -185,6 +202,15 @@ impl Portals {
             let access = bot.state(room, "im.vector.room.access_rules", "").await?;
             if text(access.as_ref(), "rule") != Some("restricted") {
                 return Err(wrong("it does not carry the access rule `restricted`"));
+            }
+            let unencrypted = access
+                .as_ref()
+                .and_then(|content| content.get("force_unencrypted_at_creation"))
+                .and_then(Value::as_bool);
+            if text(access.as_ref(), "visibility") != Some("private") || unencrypted != Some(true) {
+                return Err(wrong(
+                    "its access rules lack the keys without which it shows as a forum",
+                ));
             }
         }
         let levels = bot.state(room, "m.room.power_levels", "").await?;

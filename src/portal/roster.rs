@@ -48,10 +48,10 @@ impl GhostNamer {
 
     /// The user id of a participant's ghost.
     ///
-    /// `scope` keeps people apart whom a network cannot name for certain: the same contact name
-    /// in two WhatsApp exports may be two people, so there it is the portal's id, which also
-    /// keeps a telephone number from being found by trying all numbers. Networks with real ids
-    /// use an empty scope.
+    /// `scope` is the portal's id. It keeps people apart whom a network cannot name for certain
+    /// (the same contact name in two WhatsApp exports may be two people), keeps a telephone
+    /// number from being found by trying all numbers, and keeps a name that one plan chose out of
+    /// the rooms of another.
     pub fn ghost(&self, network: Network, scope: &str, participant: &ParticipantId) -> OwnedUserId {
         let mut hash = Sha256::new();
         for part in [network.slug(), scope, participant.as_str()] {

@@ -1,6 +1,7 @@
 //! Opening, flushing, and the plain reading and writing every record shares.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,7 @@ pub struct Store {
     pub(super) ledger: sled::Tree,
     pub(super) uploads: sled::Tree,
     pub(super) inbox: sled::Tree,
+    pub(super) inbox_turn: Arc<Mutex<()>>,
     pub(super) seen_events: sled::Tree,
     pub(super) room_marks: sled::Tree,
 }
@@ -134,6 +136,7 @@ impl Store {
             ledger: db.open_tree(trees::LEDGER)?,
             uploads: db.open_tree(trees::UPLOADS)?,
             inbox: db.open_tree(trees::INBOX)?,
+            inbox_turn: Arc::default(),
             seen_events: db.open_tree(trees::SEEN_EVENTS)?,
             room_marks: db.open_tree(trees::ROOM_MARKS)?,
             db,
@@ -180,6 +183,23 @@ pub(super) fn put<T: Serialize>(
     sabotage::before_write(tree, key, &bytes);
     tree.insert(key, bytes)?;
     Ok(())
+}
+
+/// Writes a record where there is none yet; returns the one that stands.
+pub(super) fn put_first<T: Serialize + DeserializeOwned>(
+    tree: &sled::Tree,
+    key: &[u8],
+    record: T,
+) -> Result<T, StoreError> {
+    let bytes = encode(&record);
+    sabotage::before_write(tree, key, &bytes);
+    match tree.compare_and_swap(key, None::<&[u8]>, Some(bytes))? {
+        Ok(()) => Ok(record),
+        Err(conflict) => match conflict.current {
+            Some(standing) => decode(tree, &standing),
+            None => Ok(record),
+        },
+    }
 }
 
 /// Writes several rows of one tree, all or none. `about` is the key that names them best.

@@ -1,5 +1,7 @@
 //! What the homeserver pushed and has not been handled yet.
 
+use std::sync::PoisonError;
+
 use ruma::EventId;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -28,6 +30,8 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub fn take_in(&self, id: &EventId, row: &InboxRow) -> Result<Stored, StoreError> {
+        // Transactions and reading-up come on two tasks, and a number must not be given twice.
+        let _turn = self.inbox_turn.lock().unwrap_or_else(PoisonError::into_inner);
         if self.seen_events.contains_key(id.as_bytes())? {
             return Ok(Stored::Repeated);
         }

@@ -51,7 +51,7 @@ pub enum JobState {
     Verifying,
     /// Verified; people are invited.
     Done,
-    /// Stopped, to be resumed by hand, or by itself when the fault passes.
+    /// Stopped, to be resumed by hand.
     Paused,
     /// Stopped by something that needs a decision; can be resumed.
     Failed,
@@ -69,6 +69,14 @@ pub enum Wanted {
 }
 
 impl JobState {
+    /// Whether the daemon takes such a job up by itself.
+    pub const fn is_due(self) -> bool {
+        match self {
+            Self::Planned | Self::Running | Self::Verifying => true,
+            Self::Done | Self::Paused | Self::Failed | Self::Cancelled => false,
+        }
+    }
+
     /// The lower-case English word for it.
     pub const fn word(self) -> &'static str {
         match self {

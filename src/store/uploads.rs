@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::database::{Store, StoreError, get, put};
+use super::database::{Store, StoreError, get, put_first};
 use crate::model::ids::Sha256;
 
 /// What became of a file for one portal. Files are not shared between portals: undoing an import
@@ -40,7 +40,8 @@ impl Store {
         get(&self.uploads, &key(portal, entry))
     }
 
-    /// Records an upload.
+    /// Records an upload, unless another of the same file was recorded meanwhile; returns the
+    /// one that stands. Two messages may name one file, and both must point at one upload.
     ///
     /// # Errors
     /// When the store fails.
@@ -48,9 +49,9 @@ impl Store {
         &self,
         portal: &str,
         entry: &str,
-        record: &UploadRecord,
-    ) -> Result<(), StoreError> {
-        put(&self.uploads, &key(portal, entry), record)
+        record: UploadRecord,
+    ) -> Result<UploadRecord, StoreError> {
+        put_first(&self.uploads, &key(portal, entry), record)
     }
 }
 

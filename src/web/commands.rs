@@ -11,7 +11,7 @@ use sha2::Digest;
 
 use super::spool::{SpoolError, inside, take_in};
 use crate::import::{
-    CancelError, ImportError, Job, JobError, Objection, PlanError, Report, Runner,
+    CancelError, ImportError, JobError, Objection, PlanError, Report, Runner, Undone,
 };
 use crate::model::ids::Sha256;
 use crate::model::time::UnixMillis;
@@ -143,8 +143,7 @@ async fn new_job(
     let digest = Sha256::from_bytes(sha2::Sha256::digest(&plan).into());
     let id = fresh_id(&shared)?;
     let place = format!("{spool}/{name}");
-    let job = Job::create(runner.portals().store(), runner.clock(), id, plan, digest, place);
-    let job = match job {
+    let job = match runner.take_in(id, plan, digest, place) {
         Ok(job) => job,
         Err(error) => {
             // A refused plan leaves nothing behind; the owner still has the original.
@@ -193,9 +192,9 @@ async fn cancel(
     State(shared): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Json<serde_json::Value>, Failure> {
-    let redacted = shared.runner.cancel(&id).await?;
+    let Undone { redacted, out_of_reach } = shared.runner.cancel(&id).await?;
     shared.runner.portals().store().flush().await?;
-    Ok(Json(serde_json::json!({ "redacted": redacted })))
+    Ok(Json(serde_json::json!({ "redacted": redacted, "out_of_reach": out_of_reach })))
 }
 
 #[derive(Deserialize)]

@@ -214,6 +214,7 @@ report-kind-system = lines of the messenger
 report-kind-deleted = deleted messages
 report-kind-unknown = unknown kind
 report-findings = Findings
+report-not-invited = People the server did not let in
 report-differences = Differences
 difference-missing = not in the room
 difference-doubled = there { $found } times

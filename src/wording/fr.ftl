@@ -216,6 +216,7 @@ report-kind-system = lignes de la messagerie
 report-kind-deleted = messages supprimés
 report-kind-unknown = nature inconnue
 report-findings = Constats
+report-not-invited = Personnes que le serveur n’a pas laissé inviter
 report-differences = Différences
 difference-missing = absent du salon
 difference-doubled = présent { $found } fois
