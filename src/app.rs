@@ -1,12 +1,13 @@
 //! Builds every part from the configuration, wires them, starts and stops them.
 
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
+use ruma::RoomId;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -137,6 +138,12 @@ fn runner(config: &Config, store: &Store) -> anyhow::Result<Runner> {
         .clone()
         .map(|token: Secret| Homeserver::new(&config.matrix, token).map(Account::new))
         .transpose()?;
+    if let (None, Some(file)) = (&witness, &config.witness.token_file) {
+        anyhow::bail!(
+            "witness.token_file names {}, which does not exist\nhint: put the witness's access token there",
+            file.display()
+        );
+    }
     if witness.is_none() {
         tracing::warn!("no witness is configured, imports will not start");
     }
@@ -218,12 +225,10 @@ impl Inbox {
         loop {
             match self.store.inbox_first() {
                 Ok(Some((number, row))) => match bot.hear(&row.event).await {
-                    Ok(()) => {
-                        if let Err(error) = self.store.inbox_done(number) {
-                            tracing::error!(error = %error, "the inbox failed");
-                        }
-                        continue;
-                    }
+                    Ok(()) => match self.store.inbox_done(number) {
+                        Ok(()) => continue,
+                        Err(error) => tracing::error!(error = %error, "the inbox failed"),
+                    },
                     Err(error) => {
                         tracing::warn!(error = %error, "an event will be handled again");
                         tokio::select! {
@@ -261,35 +266,43 @@ impl Inbox {
             let (PortalState::Ready, Some(room)) = (portal.state, portal.room_id) else { continue };
             // Without a mark nobody was invited yet.
             let Some(mark) = self.store.room_mark(&room)? else { continue };
-            let bot = self.runner.portals().bot();
-            let mut missed = Vec::new();
-            let mut newest = None;
-            let mut from = None;
-            'room: loop {
-                let page = bot.page_back_raw(&room, from).await?;
-                for (id, event) in page.events {
-                    newest.get_or_insert_with(|| id.clone());
-                    if id.as_str() == mark {
-                        break 'room;
-                    }
-                    missed.push((id, event));
-                }
-                match page.next {
-                    Some(next) => from = Some(next),
-                    None => break,
-                }
+            // Owners may put the bot out of their room; the others must not suffer for it.
+            if let Err(error) = self.read_up_room(&room, &mark).await {
+                tracing::warn!(portal.id, error = %error, "a room could not be read up");
             }
-            for (id, event) in missed.into_iter().rev().filter(|(_, event)| !self.is_echo(event)) {
-                if self.store.take_in(&id, &InboxRow { event })? == Stored::New {
-                    self.counts.recovered_events.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-            if let Some(newest) = newest {
-                self.store.put_room_mark(&room, newest.as_str())?;
-            }
-            self.store.flush().await?;
-            self.arrived.notify_one();
         }
+        Ok(())
+    }
+
+    async fn read_up_room(&self, room: &RoomId, mark: &str) -> anyhow::Result<()> {
+        let bot = self.runner.portals().bot();
+        let mut missed = Vec::new();
+        let mut newest = None;
+        let mut from = None;
+        'room: loop {
+            let page = bot.page_back_raw(room, from).await?;
+            for (id, event) in page.events {
+                newest.get_or_insert_with(|| id.clone());
+                if id.as_str() == mark {
+                    break 'room;
+                }
+                missed.push((id, event));
+            }
+            match page.next {
+                Some(next) => from = Some(next),
+                None => break,
+            }
+        }
+        for (id, event) in missed.into_iter().rev().filter(|(_, event)| !self.is_echo(event)) {
+            if self.store.take_in(&id, &InboxRow { event })? == Stored::New {
+                self.counts.recovered_events.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if let Some(newest) = newest {
+            self.store.put_room_mark(room, newest.as_str())?;
+        }
+        self.store.flush().await?;
+        self.arrived.notify_one();
         Ok(())
     }
 }
@@ -326,10 +339,14 @@ fn serve_socket(
 
 /// The store is ours alone by now, so a socket that is still there is a dead daemon's.
 fn listen_on_socket(path: &Path) -> anyhow::Result<UnixListener> {
-    if let Err(error) = std::fs::remove_file(path)
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        anyhow::bail!("cannot replace the socket {}: {error}", path.display());
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)
+            .with_context(|| format!("cannot replace the socket {}", path.display()))?,
+        Ok(_) => anyhow::bail!(
+            "daemon.socket, {}, is something else than a socket\nhint: name another path",
+            path.display()
+        ),
+        Err(_) => {}
     }
     let listener = UnixListener::bind(path)
         .with_context(|| format!("cannot make the socket {}", path.display()))?;

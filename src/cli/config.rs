@@ -1,10 +1,7 @@
 //! `passerelle config`
 
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::Context;
 use clap::Subcommand;
 
 use super::{Exit, output};
@@ -31,14 +28,29 @@ pub(super) fn run(command: Command, path: &Path) -> anyhow::Result<Exit> {
             Ok(config) => {
                 output::say(&format!("{} is usable", path.display()));
                 let tokens = [
-                    ("appservice.as_token", config.appservice.as_token.is_some()),
-                    ("appservice.hs_token", config.appservice.hs_token.is_some()),
-                    ("witness.token", config.witness.token.is_some()),
+                    (
+                        "appservice.as_token",
+                        &config.appservice.as_token,
+                        &config.appservice.as_token_file,
+                    ),
+                    (
+                        "appservice.hs_token",
+                        &config.appservice.hs_token,
+                        &config.appservice.hs_token_file,
+                    ),
+                    ("witness.token", &config.witness.token, &config.witness.token_file),
                 ];
-                for (key, _) in tokens.iter().filter(|(_, set)| !set) {
-                    output::say(&format!("warning: {key} is not set yet"));
+                let mut exit = Exit::Done;
+                for (key, token, file) in tokens {
+                    if token.is_none() {
+                        let where_to = file.as_ref().map_or_else(String::new, |file| {
+                            format!(", {} does not exist", file.display())
+                        });
+                        output::say(&format!("warning: {key} is not set yet{where_to}"));
+                        exit = Exit::CheckWarned;
+                    }
                 }
-                Ok(Exit::Done)
+                Ok(exit)
             }
             Err(error) => {
                 output::error(&error.into());
@@ -62,11 +74,5 @@ fn init(path: &Path, homeserver_url: &str, server_name: &str) -> anyhow::Result<
             1,
         )
         .replacen("server_name = \"\"", &format!("server_name = {}", quoted(server_name)), 1);
-    let mut options = std::fs::OpenOptions::new();
-    let mut file =
-        options.write(true).create_new(true).mode(0o600).open(path).with_context(|| {
-            format!("cannot write {}; an existing file is not overwritten", path.display())
-        })?;
-    file.write_all(text.as_bytes())?;
-    Ok(())
+    output::write_private(path, &text)
 }

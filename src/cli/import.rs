@@ -153,6 +153,11 @@ async fn make_plan(arguments: PlanArguments, config: &Config) -> anyhow::Result<
             path.display()
         );
     }
+    if source.password_file.is_some() {
+        bail!(
+            "an export with a password cannot be imported as it is: the daemon keeps no passwords\nhint: unpack it into a folder only you can read, and plan from that folder"
+        );
+    }
     let archive = Arc::new(source.open(chat.as_deref(), false)?);
     let lookup = if offline { None } else { Some(app::lookup(config)?) };
     if let Some(lookup) = &lookup {
@@ -172,8 +177,7 @@ async fn make_plan(arguments: PlanArguments, config: &Config) -> anyhow::Result<
         max_file_bytes: config.import.max_file_bytes,
     };
     let made = plan(archive, lookup.as_ref(), wishes).await.map_err(|error| explain(&error))?;
-    std::fs::write(&path, made.to_text())
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    output::write_private(&path, &made.to_text())?;
     let facts = &made.archive;
     output::say(&format!(
         "{} messages from {} to {}, {} files ({} bytes), {} participants",
@@ -313,10 +317,11 @@ async fn follow(id: &str, config: &Config) -> anyhow::Result<Exit> {
             }
             JobState::Paused | JobState::Failed | JobState::Cancelled => {
                 bar.finish_and_clear();
-                let hint = if view.hint.is_empty() {
-                    format!("`passerelle import resume {id}` lets it go on")
-                } else {
-                    view.hint.clone()
+                let go_on = format!("`passerelle import resume {id}` lets it go on");
+                let hint = match (view.state, view.hint.as_str()) {
+                    (JobState::Cancelled, _) => "make a new plan to import the chat".to_owned(),
+                    (_, "") => go_on,
+                    (_, hint) => format!("{hint}; then {go_on}"),
                 };
                 let fault =
                     if view.fault.is_empty() { String::new() } else { format!(": {}", view.fault) };

@@ -1,6 +1,7 @@
 //! The command line: one file a command. Data goes to stdout, talk to stderr.
 //!
-//! Exit codes: 0 done, 1 failed and said why, 2 misused; checks answer 10 for errors.
+//! Exit codes: 0 done, 1 failed and said why, 2 misused; checks answer 10 for errors and
+//! 11 for warnings.
 
 mod archive;
 mod client;
@@ -58,6 +59,8 @@ enum Exit {
     Done,
     /// A check found errors.
     CheckFailed,
+    /// A check found something to look at.
+    CheckWarned,
 }
 
 /// Runs the command line of this process.
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
     match runtime.block_on(dispatch(arguments)) {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::CheckFailed) => ExitCode::from(10),
+        Ok(Exit::CheckWarned) => ExitCode::from(11),
         Err(error) => {
             output::error(&error);
             ExitCode::from(1)

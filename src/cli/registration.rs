@@ -1,7 +1,6 @@
 //! `passerelle registration`
 
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -56,7 +55,7 @@ fn make(Generate { output, force }: &Generate, config: &Config) -> anyhow::Resul
         std::fs::remove_file(output)
             .with_context(|| format!("cannot replace {}", output.display()))?;
     }
-    write_private(output, &yaml)?;
+    output::write_private(output, &yaml)?;
     output::say(&format!("wrote {} (mode 0600)", output.display()));
     output::say("next: add it to app_service_config_files of the homeserver and restart that,");
     output::say("then `passerelle run` and `passerelle registration check`");
@@ -80,21 +79,9 @@ fn ensure_token(
             .create(parent)
             .with_context(|| format!("cannot make {}", parent.display()))?;
     }
-    write_private(file, made.expose())?;
+    output::write_private(file, made.expose())?;
     output::say(&format!("wrote a new token to {} (mode 0600)", file.display()));
     *token = Some(made);
-    Ok(())
-}
-
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("cannot write {}", path.display()))?;
-    file.write_all(text.as_bytes())?;
     Ok(())
 }
 

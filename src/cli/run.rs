@@ -9,6 +9,8 @@ use crate::app;
 use crate::config::{Config, LogFormat};
 
 pub(super) async fn run(config: Config) -> anyhow::Result<Exit> {
+    // Everything the daemon writes holds other people's words.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let filter = EnvFilter::try_new(&config.log.filter)
         .map_err(|error| anyhow::anyhow!("log.filter is not a filter: {error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -93,6 +93,17 @@ pub fn load(
     Sections { layers, base }.build()
 }
 
+/// A parser's message without the lines of the file it quotes: they may hold a token.
+fn without_quotation(message: &str) -> String {
+    let told = |line: &&str| {
+        let quotes = line.split_once('|').is_some_and(|(number, _)| {
+            number.trim().is_empty() || number.trim().parse::<u32>().is_ok()
+        });
+        !quotes && !line.trim().is_empty()
+    };
+    message.lines().filter(told).collect::<Vec<_>>().join(": ")
+}
+
 /// One value, and where it came from.
 struct Entry {
     key: String,
@@ -123,7 +134,7 @@ impl Layers {
         let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
         let table = File::from_str(&text, FileFormat::Toml)
             .collect()
-            .map_err(|error| refuse(error.to_string()))?;
+            .map_err(|error| refuse(without_quotation(&error.to_string())))?;
         let origin = path.display().to_string();
         for (key, value) in table {
             self.add(&key, value, &origin);
@@ -198,7 +209,10 @@ impl Sections {
                 patience: Duration::from_secs(self.value("matrix.patience_s")?),
             },
             appservice,
-            witness: WitnessSection { token: self.secret("witness.token")?.0 },
+            witness: {
+                let (token, token_file) = self.secret("witness.token")?;
+                WitnessSection { token, token_file }
+            },
             daemon: DaemonSection {
                 state_dir,
                 socket,
@@ -433,6 +447,12 @@ mod tests {
         assert!(!text.contains("hush"));
         let config = load_text("[witness]\ntoken = \"hush\"\n", &[]).unwrap();
         assert!(!format!("{config:?}").contains("hush"));
+    }
+
+    #[test]
+    fn a_syntax_error_does_not_quote_the_line() {
+        let text = message(load_text("[witness]\ntoken = \"syt_hush_hush\n", &[]));
+        assert!(text.contains("line") && !text.contains("hush"), "{text}");
     }
 
     #[test]

@@ -90,6 +90,8 @@ impl AppserviceSection {
 pub struct WitnessSection {
     /// The account's access token; without it nothing can be verified.
     pub token: Option<Secret>,
+    /// The file the token is read from, when it is not in the configuration itself.
+    pub token_file: Option<PathBuf>,
 }
 
 /// `[daemon]`

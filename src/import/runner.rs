@@ -106,14 +106,14 @@ impl Runner {
         &self.places
     }
 
+    /// Whether a witness is configured.
+    pub fn has_witness(&self) -> bool {
+        self.settings.witness.is_some()
+    }
+
     /// The clock jobs go by.
     pub fn clock(&self) -> Clock {
         self.clock
-    }
-
-    /// How imports run here.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
     }
 
     /// Says that a job may be due.
@@ -312,9 +312,12 @@ impl Runner {
     pub async fn verify_again(&self, job: &Job, path: &Path) -> Result<Report, ImportError> {
         let _claim = self.claim(job.id()).map_err(store_error)?;
         let archive = open_archive(path, job.plan()).await?;
-        let report = self.read_back(job, &archive).await?;
-        self.dismiss_witness(job, &report.head.room_id).await?;
-        Ok(report)
+        let report = self.read_back(job, &archive).await;
+        let record = self.portals.store().portal(&job.record().portal)?;
+        if let Some(room) = record.and_then(|record| record.room_id) {
+            self.dismiss_witness(job, &room).await?;
+        }
+        report
     }
 
     /// Gives a job up: what it sent is redacted, the working copy of the archive removed.

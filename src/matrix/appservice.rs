@@ -5,7 +5,7 @@
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post, put};
@@ -21,12 +21,10 @@ use crate::config::Secret;
 /// Synapse sends at most a hundred events of 64 KiB a transaction.
 const LARGEST_TRANSACTION_BYTES: usize = 32 << 20;
 
-/// A batch the homeserver pushed.
+/// A batch the homeserver pushed. Its transaction id is not kept: it may start over when the
+/// homeserver restarts, so it identifies nothing.
 #[derive(Debug)]
 pub struct Transaction {
-    /// The homeserver's id for it. It may start over after a restart of the homeserver, so it
-    /// identifies nothing.
-    pub id: String,
     /// Its events with their ids, in order. What has no event id was dropped with a log line.
     pub events: Vec<(OwnedEventId, Box<RawValue>)>,
 }
@@ -73,7 +71,6 @@ pub fn router(listener: Listener) -> Router {
 
 async fn transaction(
     State(listener): State<Listener>,
-    Path(id): Path<String>,
     Query(query): Query<LegacyToken>,
     headers: HeaderMap,
     body: Bytes,
@@ -92,7 +89,7 @@ async fn transaction(
         }
     }
     let (stored, confirmation) = oneshot::channel();
-    let delivered = (Transaction { id, events }, stored);
+    let delivered = (Transaction { events }, stored);
     if listener.transactions.send(delivered).await.is_err() || confirmation.await.is_err() {
         // Not stored: the homeserver keeps it and tries again.
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", "passerelle is stopping");

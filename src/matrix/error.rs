@@ -128,13 +128,11 @@ impl MatrixError {
     /// What an operator can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Unreachable { .. } => {
-                "check matrix.homeserver_url and that the homeserver runs; the work resumes where it stopped"
-            }
+            Self::Unreachable { .. } => "check matrix.homeserver_url and that the homeserver runs",
             Self::RateLimited { .. } => {
                 "ask the homeserver's administrators for rate_limited: false in the registration"
             }
-            Self::Server { .. } => "see the homeserver's log; the work resumes where it stopped",
+            Self::Server { .. } => "see the homeserver's log",
             Self::TokenRejected { .. } => {
                 "install the registration on the homeserver and restart it, then run `passerelle registration check`"
             }

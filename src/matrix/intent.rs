@@ -195,15 +195,6 @@ impl Intent {
         self.call(request).await.map(|_| ())
     }
 
-    /// Removes somebody from a room.
-    ///
-    /// # Errors
-    /// When the homeserver refuses or cannot be reached.
-    pub async fn kick(&self, room: &RoomId, who: &UserId) -> Result<(), MatrixError> {
-        let request = membership::kick_user::v3::Request::new(room.to_owned(), who.to_owned());
-        self.call(request).await.map(|_| ())
-    }
-
     /// The content of a state event, `None` when there is none.
     ///
     /// # Errors

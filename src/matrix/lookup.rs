@@ -1,5 +1,4 @@
-//! A handle that can only look. Plans and verification are given this one, so that they
-//! cannot change anything.
+//! A handle that can only look. Plans are given this one, so that they cannot change anything.
 
 use ruma::UserId;
 use ruma::api::client::{authenticated_media::get_media_config, profile};

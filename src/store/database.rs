@@ -219,6 +219,7 @@ pub(super) fn decode<T: DeserializeOwned>(
 ) -> Result<T, StoreError> {
     serde_json::from_slice(bytes).map_err(|error| StoreError::Record {
         tree: String::from_utf8_lossy(&tree.name()).into_owned(),
-        reason: error.to_string(),
+        // The library's own text would quote the value.
+        reason: format!("{:?} error at column {}", error.classify(), error.column()),
     })
 }

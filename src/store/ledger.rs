@@ -1,10 +1,11 @@
-//! What was intended, what was sent, what was verified: one row for each event.
+//! What was intended and what was sent: one row for each event. What was verified is in the
+//! report, which is made from the room and not from here.
 
 use ruma::{OwnedEventId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::database::{Store, StoreError, apply, decode, encode, get, put};
+use super::database::{Store, StoreError, apply, decode, encode, get};
 use crate::model::ids::MessageId;
 use crate::model::time::UnixMillis;
 
@@ -34,7 +35,8 @@ pub struct LedgerRow {
     pub at: UnixMillis,
     /// Its event type.
     pub event_type: String,
-    /// Its exact content: these bytes are sent, and sent again after a doubt.
+    /// Its exact content: these bytes are sent, and sent again after a doubt. `null` once it is
+    /// known to be sent.
     pub content: Box<RawValue>,
     /// How far it has come.
     pub state: PartState,
@@ -139,7 +141,12 @@ impl Store {
         let key =
             PartKey { portal: portal.to_owned(), message: row.message.clone(), part: row.part };
         let mut batch = sled::Batch::default();
-        batch.insert(key.encode(b'r'), encode(row));
+        let mut row = row.clone();
+        if let PartState::Sent { .. } = row.state {
+            // What is in the room need not lie here, too: these are other people's words.
+            row.content = RawValue::NULL.to_owned();
+        }
+        batch.insert(key.encode(b'r'), encode(&row));
         match row.state {
             PartState::Intended => batch.insert(key.encode(b'p'), &[]),
             PartState::Sent { .. } | PartState::Refused { .. } => batch.remove(key.encode(b'p')),
@@ -176,20 +183,6 @@ impl Store {
             .scan_prefix(portal_prefix(b'r', portal))
             .values()
             .map(|value| decode(&self.ledger, &value?))
-    }
-
-    /// Marks a message as having nothing more to come.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn complete(
-        &self,
-        portal: &str,
-        message: &MessageId,
-        parts: u16,
-    ) -> Result<(), StoreError> {
-        let row = MessageRow { parts, complete: true };
-        put(&self.ledger, &message_key(b'm', portal, message), &row)
     }
 }
 

@@ -107,6 +107,10 @@ pub fn commands(runner: Runner, max_archive_bytes: u64) -> Router {
 }
 
 async fn new_ticket(State(shared): State<Shared>) -> Result<Json<SpoolTicket>, Failure> {
+    // Said before gigabytes are handed in, not after.
+    if !shared.runner.has_witness() {
+        return Err(ImportError::NoWitness.into());
+    }
     let id = fresh_id(&shared)?;
     let mut builder = tokio::fs::DirBuilder::new();
     builder.mode(0o700);
@@ -192,7 +196,10 @@ async fn cancel(
     State(shared): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Json<serde_json::Value>, Failure> {
-    let Undone { redacted, out_of_reach } = shared.runner.cancel(&id).await?;
+    let runner = shared.runner.clone();
+    // On a task of its own: a command line that goes away must not leave it half done.
+    let cancelled = tokio::spawn(async move { runner.cancel(&id).await });
+    let Undone { redacted, out_of_reach } = cancelled.await.map_err(ended_early)??;
     shared.runner.portals().store().flush().await?;
     Ok(Json(serde_json::json!({ "redacted": redacted, "out_of_reach": out_of_reach })))
 }
@@ -209,10 +216,20 @@ async fn verify(
     Json(Again { spool, name }): Json<Again>,
 ) -> Result<Json<Report>, Failure> {
     let folder = shared.runner.places().spool.join(inside(&spool)?);
-    let verified = verify_from(&shared, &id, &folder.join(inside(&name)?)).await;
-    // Verified, refused or failed: no copy stays.
-    let _ = tokio::fs::remove_dir_all(folder).await;
-    verified.map(Json)
+    let archive = folder.join(inside(&name)?);
+    // On a task of its own: a command line that goes away must leave neither copy nor witness.
+    let verified = tokio::spawn(async move {
+        let verified = verify_from(&shared, &id, &archive).await;
+        // Verified, refused or failed: no copy stays. The next start clears what this cannot.
+        let _ = tokio::fs::remove_dir_all(folder).await;
+        verified
+    });
+    verified.await.map_err(ended_early)?.map(Json)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over by value")]
+fn ended_early(error: tokio::task::JoinError) -> ImportError {
+    ImportError::Task { reason: error.to_string() }
 }
 
 async fn verify_from(
