@@ -83,12 +83,14 @@ fn target() -> ProgressDrawTarget {
 /// Writes a new file that only this user may read. An existing one is never replaced.
 pub(super) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    let opened = options.write(true).create_new(true).mode(0o600).open(path);
+    if opened.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::AlreadyExists) {
+        anyhow::bail!(
+            "{} exists and is not overwritten\nhint: choose another name, or remove it first",
+            path.display()
+        );
+    }
+    let mut file = opened.with_context(|| format!("cannot write {}", path.display()))?;
     file.write_all(text.as_bytes())?;
     Ok(())
 }

@@ -109,7 +109,8 @@ async fn a_configuration_is_made_once_and_checked_without_telling_its_secrets() 
     assert_eq!(said.code, 1, "{said:#?}");
     assert!(said.err.contains("not overwritten"), "{said:#?}");
     assert_eq!(std::fs::read_to_string(&config).unwrap(), written);
-    let said = here(&[], &["config", "check"]).await.done();
+    let said = here(&[], &["config", "check"]).await;
+    assert_eq!(said.code, 11, "{said:#?}");
     assert!(said.err.contains("is usable") && said.err.contains("witness.token is not set"));
 
     // Unset, wrong and unknown keys, each named with where it stands; 10 because it is a check.
