@@ -161,7 +161,7 @@ def decide(plan: Path) -> None:
     text = plan.read_text()
     text = text.replace('by = ""', 'by = "Camille Roy, cheffe de cabinet (démonstration)"', 1)
     exporter = re.search(r'id = "([^"]+)"\nexported_name = "Thomas Lebrun"', text)[1]
-    text = text.replace('exporter = ""', f'exporter = "{exporter}"', 1)
+    text = text.replace('\nexporter = ""', f'\nexporter = "{exporter}"', 1)
     text = text.replace("reviewed = false", "reviewed = true")
     plan.write_text(text)
     say("edited plan.toml: approval.by, reading.exporter (Thomas Lebrun's telephone made the")

@@ -77,9 +77,9 @@ pub async fn execute(
 /// One record of the archive, ready for the door.
 enum Step {
     Deliver(Box<Delivery>),
-    /// Delivered before, or a finding in the place of a message.
+    /// Delivered before.
     Done,
-    /// A finding beside the messages.
+    /// A finding.
     Remark,
 }
 
@@ -130,7 +130,6 @@ async fn step(
 ) -> Result<Step, ImportError> {
     let message = match record {
         Record::Message(message) => message,
-        Record::Finding(finding) if finding.kind.replaces_message() => return Ok(Step::Done),
         Record::Finding(_) => return Ok(Step::Remark),
     };
     if portal.is_delivered(&message.id)? {

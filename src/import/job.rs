@@ -95,7 +95,7 @@ impl Job {
             spool,
             created_at: now,
             changed_at: now,
-            total: plan.archive.records,
+            total: plan.archive.messages,
             done: 0,
             fault: String::new(),
             hint: String::new(),

@@ -69,6 +69,9 @@ pub struct PlanFacts {
     pub messages: u64,
     /// Records in it: messages, and what the reader could not read as one.
     pub records: u64,
+    /// Who made the export, where the export itself says so; empty elsewhere.
+    #[serde(default)]
+    pub stated_exporter: String,
     /// The oldest message, RFC 3339.
     pub first: String,
     /// The oldest message, milliseconds since 1970.
@@ -186,6 +189,7 @@ impl Plan {
         if self.reading.exporter.is_empty() {
             list.push(Objection::ExporterUnknown);
         } else if self.reading.exporter != EXPORTER_UNKNOWN
+            && self.reading.exporter != self.archive.stated_exporter
             && !self.participants.iter().any(|one| one.id.as_str() == self.reading.exporter)
         {
             list.push(Objection::ExporterNotThere);

@@ -34,6 +34,7 @@ impl Plan {
         writeln!(out, "chat = {}", quoted(archive.chat.as_str()))?;
         writeln!(out, "title = {}", quoted(&archive.title))?;
         writeln!(out, "messages = {}\nrecords = {}", archive.messages, archive.records)?;
+        writeln!(out, "stated_exporter = {}", quoted(&archive.stated_exporter))?;
         writeln!(out, "first = {}\nfirst_ms = {}", quoted(&archive.first), archive.first_ms)?;
         writeln!(out, "last = {}", quoted(&archive.last))?;
         writeln!(out, "files = {}\nfiles_bytes = {}", archive.files, archive.files_bytes)?;

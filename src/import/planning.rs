@@ -81,6 +81,7 @@ pub async fn plan(
             title: chat.title.clone(),
             messages: chat.messages,
             records: chat.records,
+            stated_exporter: chat.exporter.as_ref().map(ToString::to_string).unwrap_or_default(),
             first: chat.first.as_ref().map(|at| at.at.to_string()).unwrap_or_default(),
             first_ms: chat.first.as_ref().map_or(0, |at| at.at.0),
             last: chat.last.as_ref().map(|at| at.at.to_string()).unwrap_or_default(),
@@ -133,10 +134,7 @@ fn compose(facts: PlanFacts, chat: &ChatSurvey, options: &Options, wishes: Wishe
         form: FORM,
         seal,
         approval: Approval::default(),
-        reading: Reading {
-            time_zone: zone,
-            exporter: chat.exporter.as_ref().map(ToString::to_string).unwrap_or_default(),
-        },
+        reading: Reading { time_zone: zone, exporter: facts.stated_exporter.clone() },
         room: RoomPlan {
             name,
             kind: RoomKind::PrivateUnencrypted,
@@ -209,6 +207,7 @@ mod tests {
             title: "Cabinet".to_owned(),
             messages: 3,
             records: 3,
+            stated_exporter: String::new(),
             first: String::new(),
             first_ms: 0,
             last: String::new(),

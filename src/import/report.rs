@@ -99,8 +99,8 @@ pub struct ReportPerson {
 /// The sums: every record has exactly one disposition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sums {
-    /// Records met while reading.
-    pub records: u64,
+    /// Messages met while reading.
+    pub messages: u64,
     /// Carried over whole.
     pub carried: u64,
     /// Carried over with something lost on the way.
@@ -111,7 +111,7 @@ pub struct Sums {
     pub refused: u64,
     /// Not, or not as it should be, in the room.
     pub differs: u64,
-    /// Not a message: a finding in its place.
+    /// Records no message could be made of, by the reader's count; findings say where.
     pub findings_only: u64,
     /// Events in the room.
     pub events: u64,
@@ -119,7 +119,7 @@ pub struct Sums {
     pub by_kind: BTreeMap<String, u64>,
 }
 
-/// What became of one record.
+/// What became of one message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "disposition", rename_all = "snake_case")]
 pub enum Disposition {
@@ -136,17 +136,15 @@ pub enum Disposition {
     },
     /// The room is not what the archive says.
     Differs,
-    /// Not a message.
-    FindingOnly,
 }
 
-/// One record of the source and its fate.
+/// One message of the source and its fate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RecordLine {
     /// Its number in reading order, from 0.
     pub number: u64,
-    /// The message, if it is one.
-    pub message: Option<MessageId>,
+    /// The message.
+    pub message: MessageId,
     /// Where it stands in the archive.
     pub place: Place,
     /// What kind.
@@ -160,21 +158,6 @@ pub struct RecordLine {
     pub findings: Vec<Finding>,
     /// How the room differs.
     pub differences: Vec<Difference>,
-}
-
-impl RecordLine {
-    pub(super) fn finding(number: u64, finding: &Finding) -> Self {
-        Self {
-            number,
-            message: finding.message.clone(),
-            place: finding.place.clone(),
-            kind: "finding".to_owned(),
-            disposition: Disposition::FindingOnly,
-            events: Vec::new(),
-            findings: vec![finding.clone()],
-            differences: Vec::new(),
-        }
-    }
 }
 
 impl Report {
@@ -209,7 +192,10 @@ impl Report {
         };
         Self {
             head,
-            sums: Sums::default(),
+            sums: Sums {
+                findings_only: plan.archive.records.saturating_sub(plan.archive.messages),
+                ..Sums::default()
+            },
             findings: BTreeMap::new(),
             examples: Vec::new(),
             differences_total: 0,
@@ -250,7 +236,7 @@ impl Report {
     /// Counts a record.
     pub(super) fn add(&mut self, line: &RecordLine) {
         let sums = &mut self.sums;
-        sums.records += 1;
+        sums.messages += 1;
         sums.events += line.events.len() as u64;
         match &line.disposition {
             Disposition::Carried => sums.carried += 1,
@@ -258,11 +244,8 @@ impl Report {
             Disposition::LeftOut => sums.left_out += 1,
             Disposition::Refused { .. } => sums.refused += 1,
             Disposition::Differs => sums.differs += 1,
-            Disposition::FindingOnly => sums.findings_only += 1,
         }
-        if line.disposition != Disposition::FindingOnly {
-            *sums.by_kind.entry(line.kind.clone()).or_default() += 1;
-        }
+        *sums.by_kind.entry(line.kind.clone()).or_default() += 1;
         for finding in &line.findings {
             self.remark(finding);
         }
@@ -273,7 +256,7 @@ impl Report {
 }
 
 impl Sums {
-    /// The dispositions, added up; equal to `records` when every record has exactly one.
+    /// The dispositions, added up; equal to the archive's records when each has exactly one.
     pub fn disposed(&self) -> u64 {
         self.carried
             + self.carried_with_loss

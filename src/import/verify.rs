@@ -74,11 +74,6 @@ pub async fn verify(
         .buffered(DOWNLOADS);
     while let Some(record) = compared.next().await {
         match record? {
-            Compared::InPlaceOfMessage(ordinal, finding) => {
-                let line = RecordLine::finding(ordinal, &finding);
-                report.add(&line);
-                lines.write(&line)?;
-            }
             Compared::Remark(finding) => {
                 report.remark(&finding);
                 lines.write(&serde_json::json!({ "remark": finding }))?;
@@ -107,7 +102,6 @@ pub async fn verify(
 
 /// A record of the archive whose files were compared.
 enum Compared {
-    InPlaceOfMessage(u64, Finding),
     Remark(Finding),
     Message { delivery: Box<Delivery>, files: u64, differences: Vec<Difference> },
 }
@@ -120,9 +114,6 @@ async fn compare_files(
 ) -> Result<Compared, ImportError> {
     let message = match record {
         Record::Message(message) => message,
-        Record::Finding(finding) if finding.kind.replaces_message() => {
-            return Ok(Compared::InPlaceOfMessage(ordinal, finding));
-        }
         Record::Finding(finding) => return Ok(Compared::Remark(finding)),
     };
     let (delivery, given_up) = delivery_again(portal, ordinal, *message)?;
@@ -300,7 +291,7 @@ fn line(
     };
     Ok(RecordLine {
         number: delivery.ordinal,
-        message: Some(delivery.message.id.clone()),
+        message: delivery.message.id.clone(),
         place: delivery.message.place.clone(),
         kind: delivery.message.body.kind().to_owned(),
         disposition,

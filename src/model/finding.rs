@@ -96,35 +96,3 @@ pub enum FindingKind {
     /// Matrix cannot carry this as it is; the report says what was done.
     NotCarried,
 }
-
-impl FindingKind {
-    /// Whether a finding of this kind takes the place of a message: the source has a record
-    /// there, and no message comes of it. Other findings are remarks beside the messages.
-    pub fn replaces_message(self) -> bool {
-        match self {
-            Self::Unreadable | Self::Expired => true,
-            Self::UnknownKind
-            | Self::UnknownField
-            | Self::InvalidText
-            | Self::Truncated
-            | Self::Repaired
-            | Self::UnsafeEntry
-            | Self::DateOrderUncertain
-            | Self::ImpossibleTime
-            | Self::AmbiguousTime
-            | Self::ProbablyCut
-            | Self::BeginningMissing
-            | Self::NamesakesPossible
-            | Self::NameIsNumber
-            | Self::OtherChatsPresent
-            | Self::OrphanFiles
-            | Self::AttachmentMissing
-            | Self::AttachmentMismatch
-            | Self::ReplyTargetMissing
-            | Self::Conflict
-            | Self::OwnMessagesOnly
-            | Self::NotInFormat
-            | Self::NotCarried => false,
-        }
-    }
-}

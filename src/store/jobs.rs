@@ -27,9 +27,9 @@ pub struct JobRecord {
     pub created_at: UnixMillis,
     /// When its state last changed.
     pub changed_at: UnixMillis,
-    /// Records of the chat, once counted.
+    /// Messages of the chat.
     pub total: u64,
-    /// Records dealt with so far.
+    /// Messages dealt with so far.
     pub done: u64,
     /// Why it stopped, in words for the operator; empty otherwise.
     pub fault: String,

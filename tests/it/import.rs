@@ -98,7 +98,7 @@ async fn assert_nobody_was_early(world: &World, job: &str) {
 async fn assert_report(world: &World, job: &str, messages: usize) {
     let report = world.report(job).await;
     let sums = &report["sums"];
-    assert_eq!(sums["records"], messages, "{sums:#}");
+    assert_eq!(sums["messages"], messages, "{sums:#}");
     assert_eq!(sums["carried"], messages, "{sums:#}");
     assert_eq!(sums["events"], messages, "{sums:#}");
     for none in ["carried_with_loss", "left_out", "refused", "differs", "findings_only"] {

@@ -9,6 +9,7 @@ mod cli;
 mod crash;
 mod faults;
 mod import;
+mod messengers;
 mod plan;
 mod registration;
 mod support;

@@ -242,7 +242,7 @@ pub fn decide(plan: &Path) {
     let text = std::fs::read_to_string(plan).unwrap();
     let text = text
         .replacen("by = \"\"", "by = \"Camille Roy (essai)\"", 1)
-        .replacen("exporter = \"\"", "exporter = \"?\"", 1)
+        .replacen("\nexporter = \"\"", "\nexporter = \"?\"", 1)
         .replace("reviewed = false", "reviewed = true");
     std::fs::write(plan, text).unwrap();
 }

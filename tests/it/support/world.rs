@@ -343,7 +343,7 @@ impl Drop for World {
 /// What an administrator does in an editor: everybody looked at, somebody answers for it.
 pub fn approve(plan: &str) -> String {
     plan.replacen("by = \"\"", "by = \"Camille Roy, cheffe de cabinet (essai)\"", 1)
-        .replacen("exporter = \"\"", "exporter = \"?\"", 1)
+        .replacen("\nexporter = \"\"", "\nexporter = \"?\"", 1)
         .replace("reviewed = false", "reviewed = true")
 }
 
