@@ -61,7 +61,7 @@ pub(super) async fn open_portal(
         admitted?;
     }
     drop(admissions);
-    assemble(job, portals, settings, &record)
+    assemble(job, portals, settings, &record, roster)
 }
 
 /// The job's portal as it is, for those who only look. Nobody is admitted, nothing is made.
@@ -73,8 +73,9 @@ pub(super) fn known_portal(
     portals: &Portals,
     settings: &Settings,
 ) -> Result<Portal, ImportError> {
-    let record = portals.store().portal(&job.record().portal)?;
-    assemble(job, portals, settings, &record.ok_or(ImportError::NoRoom)?)
+    let record = portals.store().portal(&job.record().portal)?.ok_or(ImportError::NoRoom)?;
+    let roster = roster(job.plan(), &record, portals);
+    assemble(job, portals, settings, &record, roster)
 }
 
 fn assemble(
@@ -82,6 +83,7 @@ fn assemble(
     portals: &Portals,
     settings: &Settings,
     record: &PortalRecord,
+    roster: Roster,
 ) -> Result<Portal, ImportError> {
     let plan = job.plan();
     let room = record.room_id.clone().ok_or(ImportError::NoRoom)?;
@@ -93,7 +95,6 @@ fn assemble(
         ..Policy::default()
     };
     let provenance = Provenance { job: job.id().to_owned(), archive: plan.archive.sha256 };
-    let roster = roster(plan, record, portals);
     Ok(Portal::new(
         portals.clone(),
         record.id.clone(),

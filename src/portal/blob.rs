@@ -250,8 +250,9 @@ fn look_blocking(
         Looking { hash: sha2::Sha256::new(), kept: Vec::with_capacity(keep), keep, read: 0 };
     (blob.pour)(&mut sink)?;
     let digest = Sha256::from_bytes(sink.hash.finalize().into());
-    let whole = (sink.read == sink.kept.len() as u64).then(|| Bytes::from(sink.kept.clone()));
-    let probe = probe(&sink.kept, whole.as_deref());
+    let kept = Bytes::from(sink.kept);
+    let whole = (sink.read == kept.len() as u64).then(|| kept.clone());
+    let probe = probe(&kept, whole.as_deref());
     Ok(Seen { facts: probe.into_facts(sink.read, digest), whole })
 }
 
@@ -267,7 +268,7 @@ impl Write for Looking {
         self.hash.update(bytes);
         self.read += bytes.len() as u64;
         let room = self.keep.saturating_sub(self.kept.len());
-        self.kept.extend(bytes.iter().take(room));
+        self.kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         Ok(bytes.len())
     }
 

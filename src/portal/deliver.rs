@@ -51,34 +51,6 @@ pub struct Delivery {
     pub uploads: BTreeMap<String, Upload>,
 }
 
-/// What became of a delivery.
-#[derive(Clone, Debug)]
-pub struct Receipt {
-    /// The message.
-    pub message: MessageId,
-    /// What became of it.
-    pub disposition: Disposition,
-    /// What was lost on the way.
-    pub losses: Vec<Finding>,
-}
-
-/// What became of a message as a whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Disposition {
-    /// Every part is in the room.
-    Delivered {
-        /// How many events.
-        events: u16,
-    },
-    /// The homeserver refused a part for good.
-    Refused {
-        /// Its reason.
-        reason: String,
-    },
-    /// The policy leaves messages of this kind out.
-    LeftOut,
-}
-
 impl Portal {
     /// A portal whose room exists and whose people are in it.
     pub fn new(
@@ -131,7 +103,7 @@ impl Portal {
         Ok(true)
     }
 
-    /// Puts deliveries into the room, in order, and says what became of each.
+    /// Puts deliveries into the room, in order. What became of each stands in the ledger.
     ///
     /// As many as possible are intended with one flush: a delivery that answers one before it
     /// in the same call waits until that one's event id is known. Deliveries that are done, or
@@ -140,8 +112,7 @@ impl Portal {
     /// # Errors
     /// When the homeserver cannot be reached or our records fail. What was sent until then is
     /// recorded, and the call can be repeated.
-    pub async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<Vec<Receipt>, PortalError> {
-        let mut receipts = Vec::with_capacity(deliveries.len());
+    pub async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<(), PortalError> {
         let mut waiting = deliveries.into_iter().peekable();
         while waiting.peek().is_some() {
             let mut run: Vec<Prepared> = Vec::new();
@@ -151,24 +122,22 @@ impl Portal {
             }
             self.portals.store().flush().await?;
             for prepared in run {
-                receipts.push(self.send(prepared).await?);
+                self.send(prepared).await?;
             }
         }
-        Ok(receipts)
+        Ok(())
     }
 
     /// Converts a message and writes its rows, unless they stand already.
     fn prepare(&self, delivery: Delivery) -> Result<Prepared, PortalError> {
         let Delivery { ordinal, message, uploads } = delivery;
-        let converted =
+        let Converted { parts, .. } =
             self.resolve(&uploads, |resolved| convert::parts(&message, resolved, &self.policy));
         let later = self.resolve(&uploads, |resolved| {
             // Any id serves to see whether something follows.
             let stand_in = event_id!("$stand-in");
             convert::followups(&message, stand_in, &[stand_in.to_owned()], resolved, &self.policy)
         });
-        let Converted { parts, mut losses } = converted;
-        losses.extend(later.losses);
         let store = self.portals.store();
         let known = store.message_row(&self.id, &message.id)?;
         let mut rows = Vec::with_capacity(parts.len());
@@ -192,19 +161,15 @@ impl Portal {
         } else {
             Followups::Wanted
         };
-        Ok(Prepared { ordinal, message, uploads, rows, losses, followups })
+        Ok(Prepared { ordinal, message, uploads, rows, followups })
     }
 
     /// Sends what is not sent yet of one message, then what needs its event ids.
-    async fn send(&self, prepared: Prepared) -> Result<Receipt, PortalError> {
-        let Prepared { ordinal, message, uploads, rows, losses, followups } = prepared;
+    async fn send(&self, prepared: Prepared) -> Result<(), PortalError> {
+        let Prepared { ordinal, message, uploads, rows, followups } = prepared;
         let mut events = Vec::with_capacity(rows.len());
-        let mut refusal = None;
         for row in rows {
-            match self.send_row(row).await? {
-                Ok(event) => events.push(event),
-                Err(reason) => refusal = Some(reason),
-            }
+            events.extend(self.send_row(row).await?);
         }
         if let (Followups::Wanted, Some(first)) = (followups, events.first()) {
             let converted = self.resolve(&uploads, |resolved| {
@@ -219,28 +184,17 @@ impl Portal {
             self.portals.store().intend(&self.id, &message.id, &rows, &total)?;
             self.portals.store().flush().await?;
             for row in rows {
-                match self.send_row(row).await? {
-                    Ok(event) => events.push(event),
-                    Err(reason) => refusal = Some(reason),
-                }
+                self.send_row(row).await?;
             }
         }
-        let disposition = match (refusal, events.len()) {
-            (Some(reason), _) => Disposition::Refused { reason },
-            (None, 0) => Disposition::LeftOut,
-            (None, sent) => Disposition::Delivered { events: sent.try_into().unwrap_or(u16::MAX) },
-        };
-        Ok(Receipt { message: message.id, disposition, losses })
+        Ok(())
     }
 
-    /// Sends one row unless it is settled. The inner error is a refusal that no repetition heals.
-    async fn send_row(
-        &self,
-        mut row: LedgerRow,
-    ) -> Result<Result<OwnedEventId, String>, PortalError> {
+    /// Sends one row unless it is settled. `None` is a refusal, which its row then holds.
+    async fn send_row(&self, mut row: LedgerRow) -> Result<Option<OwnedEventId>, PortalError> {
         match row.state {
-            PartState::Sent { event_id } => return Ok(Ok(event_id)),
-            PartState::Refused { reason } => return Ok(Err(reason)),
+            PartState::Sent { event_id } => return Ok(Some(event_id)),
+            PartState::Refused { .. } => return Ok(None),
             PartState::Intended => {}
         }
         let txn_id = transaction_id(&self.id, &row.message, row.part);
@@ -251,22 +205,22 @@ impl Portal {
             at: Some(row.at),
         };
         let answer = self.portals.intent(&row.sender).send(&self.room, outgoing).await;
-        let outcome = match answer {
+        let sent = match answer {
             Ok(event_id) => {
                 row.state = PartState::Sent { event_id: event_id.clone() };
-                Ok(event_id)
+                Some(event_id)
             }
             Err(MatrixError::Refused { status, errcode, message, .. })
                 if self.refusals == Refusals::Report && is_final(&errcode) =>
             {
                 let reason = format!("{status} {errcode} {message}");
-                row.state = PartState::Refused { reason: reason.clone() };
-                Err(reason)
+                row.state = PartState::Refused { reason };
+                None
             }
             Err(error) => return Err(error.into()),
         };
         self.portals.store().settle(&self.id, &row)?;
-        Ok(outcome)
+        Ok(sent)
     }
 
     /// What [`Portal::deliver`] would put into the room for a message that is delivered: the
@@ -371,7 +325,6 @@ struct Prepared {
     message: Message,
     uploads: BTreeMap<String, Upload>,
     rows: Vec<LedgerRow>,
-    losses: Vec<Finding>,
     followups: Followups,
 }
 

@@ -13,7 +13,7 @@ mod room;
 mod roster;
 
 pub use blob::{Blob, Uploaded};
-pub use deliver::{Delivery, Disposition, Portal, Receipt, Refusals};
+pub use deliver::{Delivery, Portal, Refusals};
 pub use doubt::Settled;
 pub use error::PortalError;
 pub use mark::{MARK, Mark, Provenance};
