@@ -73,6 +73,12 @@ impl From<MatrixError> for ImportError {
     }
 }
 
+impl From<tokio::task::JoinError> for ImportError {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Task { reason: error.to_string() }
+    }
+}
+
 impl ImportError {
     /// Whether trying again later may help, with nothing changed.
     pub fn is_transient(&self) -> bool {

@@ -93,7 +93,7 @@ pub async fn plan(
         };
         Ok::<_, ImportError>(compose(facts, &chat, archive.options(), wishes))
     });
-    read.await.map_err(|error| ImportError::Task { reason: error.to_string() })?
+    read.await?
 }
 
 /// The chat's findings and those of the whole export.

@@ -38,7 +38,7 @@ pub async fn open_archive(path: &Path, plan: &Plan) -> Result<Arc<Archive>, Impo
             })
         }
     });
-    opened.await.map_err(task)?.map(Arc::new)
+    opened.await?.map(Arc::new)
 }
 
 /// Streams a chat's records with their number, from 0. Dropping the receiver stops the reading.
@@ -79,9 +79,4 @@ pub(super) fn blob(archive: &Arc<Archive>, attachment: &Attachment) -> Option<Bl
         std::io::copy(&mut reader, sink)?;
         sink.flush()
     }))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over by value")]
-pub(super) fn task(error: tokio::task::JoinError) -> ImportError {
-    ImportError::Task { reason: error.to_string() }
 }

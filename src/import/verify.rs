@@ -139,7 +139,7 @@ async fn compare_files(
         // It could not be read when the room was filled. If it can be now, it is missing there.
         let Some(blob) = source::blob(archive, &attachment) else { continue };
         let read = tokio::task::spawn_blocking(move || blob.sha256()).await;
-        if read.map_err(source::task)?.is_ok() {
+        if read?.is_ok() {
             differences.push(differs("unreadable when it was to be uploaded".to_owned()));
         }
     }
@@ -313,13 +313,9 @@ async fn compare_file(
         MediaSource::Encrypted(file) => &file.url,
     };
     let size_bytes = blob.size_bytes();
-    let expected = tokio::task::spawn_blocking(move || blob.sha256())
-        .await
-        .map_err(source::task)?
-        .map_err(|error| ImportError::Disk {
-            path: "a file of the archive".to_owned(),
-            reason: error.to_string(),
-        })?;
+    let expected = tokio::task::spawn_blocking(move || blob.sha256()).await?.map_err(|error| {
+        ImportError::Disk { path: "a file of the archive".to_owned(), reason: error.to_string() }
+    })?;
     match downloaded(witness, uri, size_bytes).await {
         Ok(found) if found == expected => Ok(None),
         Ok(found) => Ok(Some(found.to_string())),

@@ -199,7 +199,7 @@ async fn cancel(
     let runner = shared.runner.clone();
     // On a task of its own: a command line that goes away must not leave it half done.
     let cancelled = tokio::spawn(async move { runner.cancel(&id).await });
-    let Undone { redacted, out_of_reach } = cancelled.await.map_err(ended_early)??;
+    let Undone { redacted, out_of_reach } = cancelled.await.map_err(ImportError::from)??;
     shared.runner.portals().store().flush().await?;
     Ok(Json(serde_json::json!({ "redacted": redacted, "out_of_reach": out_of_reach })))
 }
@@ -224,12 +224,7 @@ async fn verify(
         let _ = tokio::fs::remove_dir_all(folder).await;
         verified
     });
-    verified.await.map_err(ended_early)?.map(Json)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands it over by value")]
-fn ended_early(error: tokio::task::JoinError) -> ImportError {
-    ImportError::Task { reason: error.to_string() }
+    verified.await.map_err(ImportError::from)?.map(Json)
 }
 
 async fn verify_from(
