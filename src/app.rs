@@ -19,7 +19,7 @@ use crate::import::{Places, Runner, Settings};
 use crate::matrix::{Account, Delivered, Homeserver, Listener, Lookup, Transaction, router};
 use crate::model::time::Clock;
 use crate::portal::{GhostNamer, Portals};
-use crate::store::{InboxRow, PortalState, Store, Stored};
+use crate::store::{InboxRow, PortalState, Store, StoreError, Stored};
 use crate::web::{Health, commands, health};
 use crate::wording::{Language, Wording};
 
@@ -220,12 +220,19 @@ impl Inbox {
             .is_ok_and(|head| self.runner.portals().namer().is_ours(&head.sender))
     }
 
+    /// Notes that a piece was handled, on disk before the next one is: a restart must not handle
+    /// a whole stretch again.
+    async fn handled(&self, number: u64) -> Result<(), StoreError> {
+        self.store.inbox_done(number)?;
+        self.store.flush().await
+    }
+
     /// Handles what is stored, in order, each until it succeeds.
     async fn handle(self, bot: Bot, stop: CancellationToken) {
         loop {
             match self.store.inbox_first() {
                 Ok(Some((number, row))) => match bot.hear(&row.event).await {
-                    Ok(()) => match self.store.inbox_done(number) {
+                    Ok(()) => match self.handled(number).await {
                         Ok(()) => continue,
                         Err(error) => tracing::error!(error = %error, "the inbox failed"),
                     },
