@@ -49,6 +49,14 @@ pub fn homeserver(config: &Config) -> anyhow::Result<Homeserver> {
     Ok(Homeserver::new(&config.matrix, token)?)
 }
 
+/// How our accounts are named.
+pub fn namer(config: &Config) -> GhostNamer {
+    GhostNamer {
+        prefix: config.appservice.user_prefix.clone(),
+        server: config.matrix.server_name.clone(),
+    }
+}
+
 /// A handle that can only look at the homeserver.
 ///
 /// # Errors
@@ -119,17 +127,13 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
 fn runner(config: &Config, store: &Store) -> anyhow::Result<Runner> {
     let homeserver = homeserver(config)?;
     let bot = config.appservice.bot_user_id(&config.matrix.server_name);
-    let namer = GhostNamer {
-        prefix: config.appservice.user_prefix.clone(),
-        server: config.matrix.server_name.clone(),
-    };
     let decoders = std::thread::available_parallelism().map_or(1, usize::from);
     let portals = Portals::new(
         store.clone(),
         homeserver.clone(),
         bot,
         config.appservice.bot_name.clone(),
-        namer,
+        namer(config),
         decoders,
     );
     let witness = config
@@ -149,9 +153,7 @@ fn runner(config: &Config, store: &Store) -> anyhow::Result<Runner> {
     }
     let wording = Wording::new(language(config));
     let settings = Settings {
-        profile: config.rooms.profile,
-        version: config.rooms.version.clone(),
-        federate: config.rooms.federate,
+        rooms: config.rooms.clone(),
         uploads_in_flight: config.import.uploads_in_flight,
         batch_messages: config.import.batch_messages,
         max_file_bytes: config.import.max_file_bytes,

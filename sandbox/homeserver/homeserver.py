@@ -299,15 +299,7 @@ def _synapse_config(server: Server, facts: dict) -> dict:
         "presence": {"enabled": False},
         # The version that Tchap's access rules module can create.
         "default_room_version": "11",
-        "modules": [
-            {
-                "module": "room_access_rules.RoomAccessRules",
-                "config": {
-                    "id_server": "ids.test",
-                    "domains_forbidden_when_restricted": ["ext.test"],
-                },
-            }
-        ],
+        "modules": _access_rules(options),
         # Without these an application service gets no to-device messages and no key counts.
         "experimental_features": {
             "msc2409_to_device_messages_enabled": True,
@@ -333,9 +325,22 @@ def _synapse_config(server: Server, facts: dict) -> dict:
         config |= {"rc_message": free, "rc_registration": free, "rc_invites": {"per_room": free}}
         config |= {"rc_joins": {"local": free, "remote": free}, "rc_joins_per_room": free}
         config |= {"rc_login": {"address": free, "account": free, "failed_attempts": free}}
-        config["rc_media_create"] = free
+        config |= {"rc_media_create": free, "rc_room_creation": free}
     config |= options.get("set", {})
     return config
+
+
+def _access_rules(options: dict) -> list[dict]:
+    """Tchap's module, in the flavour that was asked for."""
+    flavour = options.get("access_rules", "v1")
+    externals = {"domains_forbidden_when_restricted": ["ext.test"]}
+    if flavour == "none":
+        return []
+    if flavour == "v1":
+        config = {"id_server": "ids.test", **externals}
+        return [{"module": "room_access_rules.RoomAccessRules", "config": config}]
+    config = {**externals, "bypass_for_users": options.get("bypass") or []}
+    return [{"module": "newer_access_rules.NewerAccessRules", "config": config}]
 
 
 def _log_config(options: dict) -> dict:
@@ -378,6 +383,8 @@ def _spawn(server: Server, facts: dict, own_session: bool) -> subprocess.Popen:
         process = subprocess.Popen(
             [facts["python"], "-m", "synapse.app.homeserver", "-c", facts["config"]],
             cwd=server.dir,
+            # Where our own modules lie.
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -572,6 +579,8 @@ def _options(arguments: argparse.Namespace) -> dict:
         "registration": [str(Path(p).resolve()) for p in arguments.registration] or None,
         "retention": arguments.retention,
         "force_encryption": arguments.force_encryption,
+        "access_rules": arguments.access_rules,
+        "bypass": arguments.bypass or None,
         "max_upload": arguments.max_upload,
         "no_rate_limits": arguments.no_rate_limits,
         "server_name": arguments.server_name,
@@ -596,6 +605,14 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--registration", action="append", default=[], metavar="FILE")
         command.add_argument("--retention", type=int, metavar="DAYS")
         command.add_argument("--force-encryption", action=argparse.BooleanOptionalAction)
+        command.add_argument(
+            "--access-rules",
+            choices=["v1", "v2", "none"],
+            help="Tchap's module: as published, our stand-in for the newer one, or none",
+        )
+        command.add_argument(
+            "--bypass", action="append", default=[], metavar="USER", help="v2 lets them pass"
+        )
         command.add_argument("--max-upload", metavar="SIZE", help="such as 50M")
         command.add_argument("--no-rate-limits", action=argparse.BooleanOptionalAction)
         command.add_argument("--server-name")

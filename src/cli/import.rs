@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use ruma::OwnedUserId;
+use ruma::{OwnedRoomId, OwnedUserId};
 
 use super::archive::Source;
 use super::client::Daemon;
 use super::{Exit, output};
 use crate::app;
 use crate::config::Config;
-use crate::import::{ImportError, Plan, PlanError, Report, Wishes, plan};
+use crate::import::{ImportError, Plan, PlanError, Report, Warning, Wishes, plan};
+use crate::matrix::RoomKind;
 use crate::model::ids::ChatId;
+use crate::model::time::Clock;
 use crate::store::JobState;
 use crate::web::{JobView, MadeJob, NewJob};
 use crate::wording::Wording;
@@ -88,6 +90,12 @@ pub(super) struct PlanArguments {
     /// The room's name; the chat's title when absent.
     #[arg(long, value_name = "NAME")]
     room_name: Option<String>,
+    /// What kind of room, in a plan's word; private and not encrypted when absent.
+    #[arg(long, value_name = "KIND")]
+    room_kind: Option<RoomKind>,
+    /// The room id of the space it belongs to.
+    #[arg(long, value_name = "ROOM")]
+    space: Option<OwnedRoomId>,
     /// A person who owns the room. Can be given several times.
     #[arg(long = "admin", value_name = "USER")]
     admins: Vec<OwnedUserId>,
@@ -145,8 +153,17 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<Exi
 }
 
 async fn make_plan(arguments: PlanArguments, config: &Config) -> anyhow::Result<Exit> {
-    let PlanArguments { source, output: path, chat, room_name, admins, invite, offline } =
-        arguments;
+    let PlanArguments {
+        source,
+        output: path,
+        chat,
+        room_name,
+        room_kind: kind,
+        space,
+        admins,
+        invite,
+        offline,
+    } = arguments;
     if path.exists() {
         bail!(
             "{} exists and is not overwritten\nhint: choose another name with --output",
@@ -172,12 +189,15 @@ async fn make_plan(arguments: PlanArguments, config: &Config) -> anyhow::Result<
     let wishes = Wishes {
         chat: chat.map(ChatId::new),
         room_name,
+        kind,
+        space,
         admins,
         invite,
         max_file_bytes: config.import.max_file_bytes,
     };
     let made = plan(archive, lookup.as_ref(), wishes).await.map_err(|error| explain(&error))?;
-    output::write_private(&path, &made.to_text())?;
+    let warnings = warnings(&made, config);
+    output::write_private(&path, &made.to_text(&warnings))?;
     let facts = &made.archive;
     output::say(&format!(
         "{} messages from {} to {}, {} files ({} bytes), {} participants",
@@ -199,10 +219,21 @@ async fn make_plan(arguments: PlanArguments, config: &Config) -> anyhow::Result<
         output::say(&format!("finding: {count} × {}", super::archive::word(kind)));
     }
     output::say(&format!("wrote {}; still to be decided:", path.display()));
-    for objection in made.objections() {
+    for objection in made.objections(&config.rooms) {
         output::say(&format!("  - {objection}"));
     }
+    warn(&warnings);
     Ok(Exit::Done)
+}
+
+fn warnings(plan: &Plan, config: &Config) -> Vec<Warning> {
+    plan.warnings(&config.rooms, &app::namer(config), Clock::system().now())
+}
+
+fn warn(warnings: &[Warning]) {
+    for warning in warnings {
+        output::say(&format!("warning: {warning}"));
+    }
 }
 
 /// A rough time for sending and reading back: Synapse takes some forty messages a second in one
@@ -231,7 +262,7 @@ async fn start(arguments: StartArguments, config: &Config) -> anyhow::Result<Exi
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let plan = Plan::parse(&text)?;
-    let objections = plan.objections();
+    let objections = plan.objections(&config.rooms);
     if !objections.is_empty() {
         let list: Vec<String> = objections.iter().map(|one| format!("\n  - {one}")).collect();
         bail!(
@@ -245,6 +276,7 @@ async fn start(arguments: StartArguments, config: &Config) -> anyhow::Result<Exi
         bail!("the archive is not at {}\nhint: say where it is with --archive", archive.display());
     }
     check_digest(&archive, &plan)?;
+    warn(&warnings(&plan, config));
     let daemon = Daemon::new(config)?;
     let (ticket, name) = daemon.hand_in(&archive).await?;
     let new = NewJob { plan: text, spool: ticket.id, name };
@@ -350,6 +382,11 @@ async fn cancel(job: &str, yes: bool, config: &Config) -> anyhow::Result<Exit> {
             "{} event(s) stay: the room's owners have put the bot out",
             answer["out_of_reach"]
         ));
+    }
+    if answer["bot_stays"] == true {
+        output::say(
+            "the bot stays in the room: it is its last administrator, and everybody would become one if it left",
+        );
     }
     output::say(
         "its files stay in the homeserver's media store until an administrator purges them",

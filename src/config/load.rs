@@ -225,6 +225,8 @@ impl Sections {
                     RoomVersionId::try_from(text).ok()
                 })?,
                 federate: self.value("rooms.federate")?,
+                access_rules: self.value("rooms.access_rules")?,
+                external_prefixes: self.words("rooms.external_prefixes")?,
             },
             import: ImportSection {
                 uploads_in_flight: self.at_least_one("import.uploads_in_flight")?,
@@ -300,6 +302,22 @@ impl Sections {
             let expected = text.rsplit_once("expected ").map_or(text.as_str(), |(_, rest)| rest);
             self.wrong(key, expected)
         })
+    }
+
+    /// A list of words; the environment gives them in one text, with spaces between.
+    fn words(&self, key: &str) -> Result<Vec<String>, ConfigError> {
+        match &self.layers.last(key).value.kind {
+            ValueKind::String(text) => Ok(text.split_whitespace().map(str::to_owned).collect()),
+            ValueKind::Nil
+            | ValueKind::Boolean(_)
+            | ValueKind::I64(_)
+            | ValueKind::I128(_)
+            | ValueKind::U64(_)
+            | ValueKind::U128(_)
+            | ValueKind::Float(_)
+            | ValueKind::Table(_)
+            | ValueKind::Array(_) => self.value(key),
+        }
     }
 
     fn at_least_one(&self, key: &str) -> Result<usize, ConfigError> {
@@ -415,6 +433,18 @@ mod tests {
         assert_eq!(config.import.batch_messages, 4);
         assert_eq!(config.import.uploads_in_flight, 4);
         assert!(!config.rooms.federate);
+    }
+
+    #[test]
+    fn a_list_of_words_is_written_either_way() {
+        let list = |config: Config| config.rooms.external_prefixes;
+        assert_eq!(list(load_text("", &[]).unwrap()), ["agent.externe.", "e."]);
+        let file = "[rooms]\nexternal_prefixes = [\"ext01.\"]\n";
+        assert_eq!(list(load_text(file, &[]).unwrap()), ["ext01."]);
+        let text = ("PASSERELLE__ROOMS__EXTERNAL_PREFIXES", "ext01. e.");
+        assert_eq!(list(load_text(file, &[text]).unwrap()), ["ext01.", "e."]);
+        let said = message(load_text("[rooms]\nexternal_prefixes = 3\n", &[]));
+        assert!(said.starts_with(": `rooms.external_prefixes` is `3`, expected"), "{said}");
     }
 
     #[test]

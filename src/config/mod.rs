@@ -10,6 +10,7 @@ mod sections;
 pub use load::{ConfigError, DEFAULTS, load};
 pub use secret::Secret;
 pub use sections::{
-    AppserviceSection, Config, DaemonSection, ImportSection, LogFormat, LogSection, MatrixSection,
-    OperatorSection, RoomProfile, RoomsSection, WitnessSection, WordingLanguage, WordingSection,
+    AccessRules, AppserviceSection, Config, DaemonSection, ImportSection, LogFormat, LogSection,
+    MatrixSection, OperatorSection, RoomProfile, RoomsSection, WitnessSection, WordingLanguage,
+    WordingSection,
 };

@@ -121,6 +121,38 @@ pub struct RoomsSection {
     pub version: RoomVersionId,
     /// `m.federate`.
     pub federate: bool,
+    /// The flavour of Tchap's access-rules module.
+    pub access_rules: AccessRules,
+    /// What the names of the servers of external people begin with.
+    pub external_prefixes: Vec<String>,
+}
+
+impl RoomsSection {
+    /// Whether somebody is an external: a partner from outside the State, whose account lies on a
+    /// server of its own. Only Tchap knows such people.
+    pub fn is_external(&self, user: &UserId) -> bool {
+        let server = user.server_name().as_str();
+        match self.profile {
+            RoomProfile::Tchap => {
+                self.external_prefixes.iter().any(|prefix| server.starts_with(prefix.as_str()))
+            }
+            RoomProfile::Generic => false,
+        }
+    }
+}
+
+/// The flavour of Tchap's access-rules module that the homeserver runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessRules {
+    /// To be found out.
+    Auto,
+    /// `synapse-room-access-rules` 1.0.0.
+    V1,
+    /// The newer one.
+    V2,
+    /// There is none, or it lets the bot pass.
+    None,
 }
 
 /// Whose rules a new room follows.

@@ -13,8 +13,8 @@ use crate::model::time::UnixMillis;
 use crate::portal::{PortalError, Portals};
 use crate::store::{PortalRecord, PortalState};
 
-/// Sends one event of the archive's oldest date as a ghost into a throw-away room, and reads it
-/// as the witness.
+/// Sends one event of the archive's oldest date as a ghost into a throw-away room like the one
+/// that is to be made, and reads it as the witness.
 ///
 /// # Errors
 /// When the witness cannot see it, or the homeserver cannot be reached.
@@ -23,6 +23,7 @@ pub(super) async fn sing(
     settings: &Settings,
     witness: &Witness,
     record: &PortalRecord,
+    wish: RoomWish,
     ghost: (&OwnedUserId, &str),
     oldest: UnixMillis,
 ) -> Result<(), ImportError> {
@@ -38,11 +39,7 @@ pub(super) async fn sing(
             state: PortalState::Creating,
         },
     };
-    let wish = RoomWish {
-        name: settings.canary_room_name.clone(),
-        portal: id.clone(),
-        ..settings.room_wish(portals, Vec::new())
-    };
+    let wish = RoomWish { name: settings.canary_room_name.clone(), portal: id.clone(), ..wish };
     let room = portals.ensure_room(&mut throw_away, &wish).await?;
     let bot = portals.bot();
     let (ghost_id, ghost_name) = ghost;
@@ -75,6 +72,5 @@ pub(super) async fn sing(
     // Once the bot has left it cannot come back, so that the canary was heard must not be
     // forgotten from here on.
     portals.store().flush().await?;
-    bot.leave(&room).await?;
-    Ok(())
+    Ok(portals.leave_room(&room).await?)
 }

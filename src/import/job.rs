@@ -6,6 +6,7 @@ use super::error::ImportError;
 use super::objection::PlanError;
 use super::plan::Plan;
 use super::report::NotInvited;
+use crate::config::RoomsSection;
 use crate::model::ids::Sha256;
 use crate::model::time::{Clock, UnixMillis};
 use crate::store::{JobRecord, JobState, Store, StoreError, Wanted};
@@ -70,9 +71,10 @@ impl Job {
         plan_text: String,
         plan_sha256: Sha256,
         spool: String,
+        rooms: &RoomsSection,
     ) -> Result<Self, JobError> {
         let plan = Plan::parse(&plan_text)?;
-        let objections = plan.objections();
+        let objections = plan.objections(rooms);
         if !objections.is_empty() {
             return Err(PlanError::Objections(objections).into());
         }

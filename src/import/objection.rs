@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::model::ids::ChatId;
+use ruma::OwnedUserId;
 
 /// What the plan's file says for an exporter nobody knows.
 pub const EXPORTER_UNKNOWN: &str = "?";
@@ -61,6 +62,27 @@ pub enum Objection {
     NoAdmin,
     /// The room has no name.
     NoRoomName,
+    /// An encrypted room.
+    EncryptedNotYet,
+    /// Not a room id.
+    BadSpace {
+        /// What is written.
+        found: String,
+    },
+    /// The room is opened to externals and nobody has confirmed it.
+    ExternalsNotConfirmed,
+    /// Externals outside Tchap.
+    NoExternalsHere,
+    /// An external as the room's owner.
+    ExternalAdmin {
+        /// Who.
+        user: OwnedUserId,
+    },
+    /// An external invited into a room that is closed to them.
+    ExternalInClosedRoom {
+        /// Who.
+        user: OwnedUserId,
+    },
     /// A person nobody has looked at.
     NotReviewed {
         /// The participant's number in the plan, from 1.
@@ -104,6 +126,25 @@ impl std::fmt::Display for Objection {
             }
             Self::NoAdmin => f.write_str("room.admins is empty: who owns the room?"),
             Self::NoRoomName => f.write_str("room.name is empty"),
+            Self::EncryptedNotYet => f.write_str(
+                "room.kind is encrypted: this version cannot fill encrypted rooms yet, choose private_unencrypted",
+            ),
+            Self::BadSpace { found } => {
+                write!(f, "room.space is `{found}`, expected a room id such as !abc:server, or nothing")
+            }
+            Self::ExternalsNotConfirmed => f.write_str(
+                "room.kind opens the room to externals, which can never be taken back: set room.externals_confirmed = true",
+            ),
+            Self::NoExternalsHere => f.write_str(
+                "room.kind opens the room to externals, and only Tchap knows such people (rooms.profile): choose a kind without _externals",
+            ),
+            Self::ExternalAdmin { user } => {
+                write!(f, "{user} is an external, and externals cannot be admin: leave them out of room.admins")
+            }
+            Self::ExternalInClosedRoom { user } => write!(
+                f,
+                "{user} is an external, and room.kind is closed to externals: leave them out of room.invite, or choose a kind with _externals"
+            ),
             Self::NotReviewed { number, name } => {
                 write!(f, "participant {number} (`{name}`) is not reviewed")
             }

@@ -39,16 +39,18 @@ pub(super) async fn open_portal(
         let witness = settings.witness().await?;
         if let Some((ghost, name)) = ghosts.first() {
             let oldest = UnixMillis(plan.archive.first_ms);
-            canary::sing(portals, settings, &witness, &record, (ghost, name), oldest).await?;
+            let wish = settings.room_wish(portals, plan.room.kind).await?;
+            canary::sing(portals, settings, &witness, &record, wish, (ghost, name), oldest).await?;
         }
+        let wish = RoomWish {
+            name: plan.room.name.clone(),
+            portal: record.id.clone(),
+            admins: plan.room.admins.clone(),
+            ..settings.room_wish(portals, plan.room.kind).await?
+        };
+        portals.ensure_room(&mut record, &wish).await?;
     }
-    let wish = RoomWish {
-        name: plan.room.name.clone(),
-        kind: plan.room.kind,
-        portal: record.id.clone(),
-        ..settings.room_wish(portals, plan.room.admins.clone())
-    };
-    let room = portals.ensure_room(&mut record, &wish).await?;
+    let room = record.room_id.clone().ok_or(ImportError::NoRoom)?;
     let joined = portals.bot().joined_members(&room).await?;
     let absent: Vec<_> = ghosts.into_iter().filter(|(ghost, _)| !joined.contains(ghost)).collect();
     let mut admissions = futures_util::stream::iter(absent)

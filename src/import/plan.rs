@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
 use super::objection::{EXPORTER_UNKNOWN, FORM, Objection, PlanError};
+use super::room_plan::RoomPlan;
 use crate::archive::Options;
+use crate::config::RoomsSection;
 use crate::convert::{Attribution, SystemLines};
-use crate::matrix::RoomKind;
 use crate::model::finding::FindingKind;
 use crate::model::ids::{ChatId, Network, ParticipantId, Sha256};
 use crate::portal::Refusals;
@@ -102,20 +103,6 @@ pub struct Reading {
     pub exporter: String,
 }
 
-/// The room to be made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RoomPlan {
-    /// Its name.
-    pub name: String,
-    /// Its kind.
-    pub kind: RoomKind,
-    /// The people who own it; at least one, at power level 100 from the start.
-    pub admins: Vec<OwnedUserId>,
-    /// The people invited once the room is verified.
-    pub invite: Vec<OwnedUserId>,
-}
-
 /// How messages look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -177,8 +164,9 @@ impl Plan {
         toml::from_str(text).map_err(unreadable)
     }
 
-    /// Everything that keeps this plan from being started; empty when it can be.
-    pub fn objections(&self) -> Vec<Objection> {
+    /// Everything that keeps this plan from being started in this installation; empty when it
+    /// can be.
+    pub fn objections(&self, rooms: &RoomsSection) -> Vec<Objection> {
         let mut list = Vec::new();
         if seal(&self.archive, &self.participants) != self.seal {
             list.push(Objection::SealBroken);
@@ -197,12 +185,7 @@ impl Plan {
         if TimeZone::get(&self.reading.time_zone).is_err() {
             list.push(Objection::TimeZone { found: self.reading.time_zone.clone() });
         }
-        if self.room.admins.is_empty() {
-            list.push(Objection::NoAdmin);
-        }
-        if self.room.name.trim().is_empty() {
-            list.push(Objection::NoRoomName);
-        }
+        list.extend(self.room.objections(rooms));
         let mut names = BTreeSet::new();
         for (index, person) in self.participants.iter().enumerate() {
             let number = index + 1;

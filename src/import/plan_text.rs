@@ -4,21 +4,24 @@ use std::fmt::{self, Write};
 
 use super::objection::EXPORTER_UNKNOWN;
 use super::plan::Plan;
-use crate::matrix::RoomKind;
+use super::warning::Warning;
 
 impl Plan {
-    /// The plan's file. [`Plan::parse`] reads it back to the same plan.
-    pub fn to_text(&self) -> String {
+    /// The plan's file, with warnings as comments. [`Plan::parse`] reads it back to the same plan.
+    pub fn to_text(&self, warnings: &[Warning]) -> String {
         let mut text = String::new();
-        self.write(&mut text).expect("a String takes everything");
+        self.write(&mut text, warnings).expect("a String takes everything");
         text
     }
 
-    fn write(&self, out: &mut String) -> fmt::Result {
+    fn write(&self, out: &mut String, warnings: &[Warning]) -> fmt::Result {
         let Self { form, seal, approval, archive, reading, room, messages, participants } = self;
         writeln!(out, "# passerelle import plan. Facts are sealed: editing them voids the plan.")?;
-        writeln!(out, "# Decisions are marked DECIDE. Then: passerelle import start THIS_FILE\n")?;
-        writeln!(out, "form = {form}\nseal = \"{seal}\"\n")?;
+        writeln!(out, "# Decisions are marked DECIDE. Then: passerelle import start THIS_FILE")?;
+        for warning in warnings {
+            writeln!(out, "# WARNING: {warning}")?;
+        }
+        writeln!(out, "\nform = {form}\nseal = \"{seal}\"\n")?;
         writeln!(out, "[approval]")?;
         writeln!(
             out,
@@ -57,10 +60,23 @@ impl Plan {
         writeln!(out, "[room]")?;
         writeln!(out, "# DECIDE: what the room is called.")?;
         writeln!(out, "name = {}", quoted(&room.name))?;
-        let kind = match room.kind {
-            RoomKind::PrivateUnencrypted => "private_unencrypted",
-        };
-        writeln!(out, "kind = \"{kind}\"")?;
+        writeln!(out, "# DECIDE: private_encrypted | private_encrypted_externals |")?;
+        writeln!(
+            out,
+            "# private_unencrypted | private_unencrypted_externals. A room that is open to"
+        )?;
+        writeln!(
+            out,
+            "# externals can never be closed to them again: it takes externals_confirmed = true."
+        )?;
+        writeln!(out, "kind = {}", word(&room.kind))?;
+        writeln!(out, "externals_confirmed = {}", room.externals_confirmed)?;
+        writeln!(
+            out,
+            "# The room id of the space it belongs to; that space's members may come in once it"
+        )?;
+        writeln!(out, "# is verified. Empty for none.")?;
+        writeln!(out, "space = {}", quoted(&room.space))?;
         writeln!(out, "# DECIDE: the people who own the room from the start. At least one.")?;
         writeln!(out, "admins = {}", list(&room.admins))?;
         writeln!(out, "# DECIDE: the people who are invited once the room is verified.")?;

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ruma::OwnedUserId;
+use ruma::{OwnedRoomId, OwnedUserId};
 
 use super::error::ImportError;
 use super::objection::{FORM, PlanError};
-use super::plan::{
-    Approval, MessagesPlan, ParticipantPlan, Plan, PlanFacts, Reading, RoomPlan, seal,
-};
+use super::plan::{Approval, MessagesPlan, ParticipantPlan, Plan, PlanFacts, Reading, seal};
+use super::room_plan::RoomPlan;
 use crate::archive::{
     Archive, ArchiveError, ChatSurvey, Flow, NameKind, Options, ParticipantSurvey, Record, Survey,
 };
@@ -27,6 +26,10 @@ pub struct Wishes {
     pub chat: Option<ChatId>,
     /// The room's name; the chat's title when absent.
     pub room_name: Option<String>,
+    /// The room's kind; private and not encrypted when absent.
+    pub kind: Option<RoomKind>,
+    /// The space it belongs to.
+    pub space: Option<OwnedRoomId>,
     /// The room's owners.
     pub admins: Vec<OwnedUserId>,
     /// The people to be invited.
@@ -137,7 +140,9 @@ fn compose(facts: PlanFacts, chat: &ChatSurvey, options: &Options, wishes: Wishe
         reading: Reading { time_zone: zone, exporter: facts.stated_exporter.clone() },
         room: RoomPlan {
             name,
-            kind: RoomKind::PrivateUnencrypted,
+            kind: wishes.kind.unwrap_or(RoomKind::PrivateUnencrypted),
+            externals_confirmed: false,
+            space: wishes.space.map(String::from).unwrap_or_default(),
             admins: wishes.admins,
             invite: wishes.invite,
         },
@@ -185,8 +190,20 @@ pub(super) fn propose_names(people: &[ParticipantSurvey]) -> Vec<ParticipantPlan
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{AccessRules, RoomProfile, RoomsSection};
     use crate::import::objection::Objection;
+    use crate::import::warning::Warning;
     use crate::model::ids::{Network, ParticipantId, Sha256};
+
+    fn tchap() -> RoomsSection {
+        RoomsSection {
+            profile: RoomProfile::Tchap,
+            version: ruma::RoomVersionId::V11,
+            federate: true,
+            access_rules: AccessRules::Auto,
+            external_prefixes: vec!["agent.externe.".to_owned()],
+        }
+    }
 
     fn person(name: &str, name_kind: NameKind) -> ParticipantSurvey {
         ParticipantSurvey {
@@ -227,6 +244,8 @@ mod tests {
             room: RoomPlan {
                 name: "Cabinet".to_owned(),
                 kind: RoomKind::PrivateUnencrypted,
+                externals_confirmed: false,
+                space: String::new(),
                 admins: vec![ruma::owned_user_id!("@a:tchap.test")],
                 invite: Vec::new(),
             },
@@ -256,26 +275,27 @@ mod tests {
     #[test]
     fn nothing_starts_before_everybody_was_looked_at() {
         let mut plan = plan_of(&[person("A", NameKind::Name), person("B", NameKind::Name)]);
-        assert_eq!(plan.objections().len(), 2);
+        assert_eq!(plan.objections(&tchap()).len(), 2);
         for one in &mut plan.participants {
             one.reviewed = true;
         }
-        assert_eq!(plan.objections(), []);
+        assert_eq!(plan.objections(&tchap()), []);
         plan.participants[1].name = "a".to_owned();
-        assert_eq!(plan.objections(), [Objection::SameName { name: "a".to_owned() }]);
+        assert_eq!(plan.objections(&tchap()), [Objection::SameName { name: "a".to_owned() }]);
     }
 
     #[test]
     fn edited_facts_break_the_seal() {
         let mut plan = plan_of(&[]);
-        assert_eq!(plan.objections(), []);
+        assert_eq!(plan.objections(&tchap()), []);
         plan.archive.sha256 = Sha256::from_bytes([8; 32]);
-        assert_eq!(plan.objections(), [Objection::SealBroken]);
+        assert_eq!(plan.objections(&tchap()), [Objection::SealBroken]);
     }
 
     #[test]
     fn the_written_plan_reads_back_the_same() {
+        let warnings = [Warning::NoExternal, Warning::RoomForgets { days: 90 }];
         let plan = plan_of(&[person("L'« éclaireur » \"\\\n", NameKind::Name)]);
-        assert_eq!(Plan::parse(&plan.to_text()).unwrap(), plan);
+        assert_eq!(Plan::parse(&plan.to_text(&warnings)).unwrap(), plan);
     }
 }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::difference::Difference;
 use super::job::Job;
 use super::plan::{Approval, PlanFacts};
+use super::warning::Warning;
+use crate::matrix::{Refusal, RoomKind};
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{MessageId, Sha256};
 use crate::model::time::UnixMillis;
@@ -40,6 +42,9 @@ pub struct Report {
     /// People of the plan whom the homeserver did not let in.
     #[serde(default)]
     pub not_invited: Vec<NotInvited>,
+    /// What else is to be known.
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
 }
 
 /// Somebody who could not be invited.
@@ -49,6 +54,9 @@ pub struct NotInvited {
     pub user: OwnedUserId,
     /// What the homeserver said.
     pub reason: String,
+    /// What that means, where it is known.
+    #[serde(default)]
+    pub refusal: Option<Refusal>,
 }
 
 /// What was imported, whereto, by whom.
@@ -74,6 +82,9 @@ pub struct ReportHead {
     pub room_id: OwnedRoomId,
     /// Its name.
     pub room_name: String,
+    /// Its kind.
+    #[serde(default)]
+    pub room_kind: Option<RoomKind>,
     /// Its owners.
     pub admins: Vec<OwnedUserId>,
     /// The people who are invited once it is verified.
@@ -185,6 +196,7 @@ impl Report {
             time_zone: plan.reading.time_zone.clone(),
             room_id,
             room_name: plan.room.name.clone(),
+            room_kind: Some(plan.room.kind),
             admins: plan.room.admins.clone(),
             invite: plan.room.invite.clone(),
             refusals: plan.messages.refusals,
@@ -203,6 +215,7 @@ impl Report {
             files_compared: 0,
             room_events_of_others: 0,
             not_invited: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 

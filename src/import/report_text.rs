@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use super::difference::{Difference, What};
 use super::report::Report;
+use super::warning::Warning;
 
 use crate::wording::{Value, Wording};
 
@@ -42,6 +43,10 @@ impl Report {
         for (id, value) in lines {
             writeln!(out, "{}", say(id, &[("value", value.into())]))?;
         }
+        if let Some(kind) = head.room_kind {
+            let value = say(&format!("room-kind-{}", kind.word().replace('_', "-")), &[]);
+            writeln!(out, "{}", say("report-room-kind", &[("value", value.into())]))?;
+        }
 
         writeln!(out, "\n{}", say("report-people", &[]))?;
         for person in &head.people {
@@ -76,9 +81,7 @@ impl Report {
         if !self.findings.is_empty() {
             writeln!(out, "\n{}", say("report-findings", &[]))?;
             for (kind, count) in &self.findings {
-                let word = serde_json::to_value(kind).ok();
-                let slug = word.as_ref().and_then(|w| w.as_str()).unwrap_or_default();
-                let id = format!("finding-{}", slug.replace('_', "-"));
+                let id = format!("finding-{}", slug(kind));
                 writeln!(out, "  {count:>8}  {}", say(&id, &[]))?;
                 for example in self.examples.iter().filter(|one| one.kind == *kind) {
                     writeln!(out, "            {}", example.place)?;
@@ -89,7 +92,17 @@ impl Report {
         if !self.not_invited.is_empty() {
             writeln!(out, "\n{}", say("report-not-invited", &[]))?;
             for one in &self.not_invited {
-                writeln!(out, "  {} : {}", one.user, one.reason)?;
+                let meaning = one
+                    .refusal
+                    .map(|refusal| say(&format!("refusal-{}", slug(&refusal)), &[]) + " · ");
+                writeln!(out, "  {} : {}{}", one.user, meaning.unwrap_or_default(), one.reason)?;
+            }
+        }
+
+        if !self.warnings.is_empty() {
+            writeln!(out, "\n{}", say("report-warnings", &[]))?;
+            for warning in &self.warnings {
+                writeln!(out, "  {}", warn(warning, wording))?;
             }
         }
 
@@ -100,6 +113,32 @@ impl Report {
             }
         }
         Ok(())
+    }
+}
+
+/// A unit enum's word as texts are named after it.
+fn slug<T: serde::Serialize>(value: &T) -> String {
+    let word = serde_json::to_value(value).ok();
+    word.as_ref().and_then(|word| word.as_str()).unwrap_or_default().replace('_', "-")
+}
+
+fn warn(warning: &Warning, wording: Wording) -> String {
+    let say = |id: &str, arguments: &[(&str, Value<'_>)]| wording.text(id, arguments);
+    match warning {
+        Warning::NoExternal => say("warning-no-external", &[]),
+        Warning::OldMessages { first } => {
+            say("warning-old-messages", &[("first", first.clone().into())])
+        }
+        Warning::AccountsMayExpire { pattern } => {
+            say("warning-accounts-may-expire", &[("pattern", pattern.clone().into())])
+        }
+        Warning::RoomForgets { days } => {
+            say("warning-room-forgets", &[("days", days.to_string().into())])
+        }
+        Warning::NotInSpace { space, reason } => say(
+            "warning-not-in-space",
+            &[("space", space.to_string().into()), ("reason", reason.clone().into())],
+        ),
     }
 }
 

@@ -17,13 +17,16 @@ use super::settings::Settings;
 use super::source::open_archive;
 use super::undo::{Undone, undo};
 use super::verify::verify;
+use super::warning::Warning;
 use crate::archive::Archive;
-use crate::matrix::MatrixError;
+use crate::matrix::{MatrixError, Refusal};
 use crate::model::ids::Sha256;
 use crate::model::time::Clock;
-use crate::portal::Portals;
+use crate::portal::{Listed, Portals};
 use crate::store::{JobState, StoreError, Wanted};
 use crate::wording::Wording;
+
+const MILLISECONDS_A_DAY: u64 = 24 * 60 * 60 * 1000;
 
 /// Runs the jobs of this daemon.
 #[derive(Clone, Debug)]
@@ -191,7 +194,8 @@ impl Runner {
         spool: String,
     ) -> Result<Job, JobError> {
         let _turn = self.taking_in.lock().unwrap_or_else(PoisonError::into_inner);
-        Job::create(self.portals.store(), self.clock, id, plan, plan_sha256, spool)
+        let rooms = &self.settings.rooms;
+        Job::create(self.portals.store(), self.clock, id, plan, plan_sha256, spool, rooms)
     }
 
     fn claim(&self, id: &str) -> Result<Claim, JobError> {
@@ -256,12 +260,11 @@ impl Runner {
             // Whoever asked for a pause does not want the room opened behind their back.
             return job.pause().map_err(store_error);
         }
-        let not_invited = self.open_to_people(job).await?;
-        if !not_invited.is_empty() {
-            let report = Report { not_invited: not_invited.clone(), ..report };
-            self.keep_report(job, &report)?;
-        }
-        job.finish(&not_invited).map_err(store_error)?;
+        let mut report = report;
+        report.not_invited = self.open_to_people(job).await?;
+        report.warnings.extend(self.open_to_space(job).await?);
+        self.keep_report(job, &report)?;
+        job.finish(&report.not_invited).map_err(store_error)?;
         drop(archive);
         self.purge(job).await
     }
@@ -286,13 +289,25 @@ impl Runner {
                 Ok(()) => {}
                 Err(MatrixError::Refused { errcode, message, .. }) => {
                     let reason = format!("{errcode} {message}");
-                    refused.push(NotInvited { user: person.clone(), reason });
+                    let refusal = Refusal::of(&errcode, &message);
+                    refused.push(NotInvited { user: person.clone(), reason, refusal });
                 }
                 Err(error) => return Err(error.into()),
             }
         }
         self.dismiss_witness(job, &room).await?;
         Ok(refused)
+    }
+
+    /// Lets the members of the plan's space in, if it names one.
+    async fn open_to_space(&self, job: &Job) -> Result<Option<Warning>, ImportError> {
+        let Some(space) = job.plan().room.space() else { return Ok(None) };
+        let record = self.portals.store().portal(&job.record().portal)?;
+        let room = record.and_then(|record| record.room_id).ok_or(ImportError::NoRoom)?;
+        Ok(match self.portals.place_in_space(&room, &space).await? {
+            Listed::Yes => None,
+            Listed::No { reason } => Some(Warning::NotInSpace { space, reason }),
+        })
     }
 
     /// The witness leaves, unless the plan wants it there as a person.
@@ -402,9 +417,22 @@ impl Runner {
     async fn read_back(&self, job: &Job, archive: &Arc<Archive>) -> Result<Report, ImportError> {
         let folder = self.report_folder(job.id());
         let mut lines = RecordsFile::create(&folder)?;
-        let report = verify(job, archive, &self.portals, &self.settings, &mut lines).await?;
+        let mut report = verify(job, archive, &self.portals, &self.settings, &mut lines).await?;
+        report.warnings = self.warnings(job, &report.head.room_id).await?;
         self.keep_report(job, &report)?;
         Ok(report)
+    }
+
+    /// What is to be known of a room beside its messages.
+    async fn warnings(&self, job: &Job, room: &RoomId) -> Result<Vec<Warning>, ImportError> {
+        let (rooms, namer) = (&self.settings.rooms, self.portals.namer());
+        let mut list = job.plan().warnings(rooms, namer, job.now());
+        let retention = self.portals.bot().state(room, "m.room.retention", "").await?;
+        let lifetime = retention.as_ref().and_then(|content| content.get("max_lifetime"));
+        if let Some(lifetime_ms) = lifetime.and_then(serde_json::Value::as_u64) {
+            list.push(Warning::RoomForgets { days: lifetime_ms / MILLISECONDS_A_DAY });
+        }
+        Ok(list)
     }
 
     fn keep_report(&self, job: &Job, report: &Report) -> Result<(), ImportError> {

@@ -1,9 +1,9 @@
 //! How imports run in this installation.
 
-use ruma::{OwnedUserId, RoomVersionId};
+use ruma::OwnedUserId;
 
 use super::error::ImportError;
-use crate::config::RoomProfile;
+use crate::config::RoomsSection;
 use crate::matrix::{Account, Lookup, MatrixError, RoomKind, RoomWish};
 use crate::model::ids::Network;
 use crate::portal::Portals;
@@ -12,12 +12,8 @@ use crate::wording::Language;
 /// How imports run in this installation.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Whose room rules apply.
-    pub profile: RoomProfile,
-    /// The room version.
-    pub version: RoomVersionId,
-    /// `m.federate`.
-    pub federate: bool,
+    /// How rooms are made, and who is external.
+    pub rooms: RoomsSection,
     /// Uploads at once.
     pub uploads_in_flight: usize,
     /// Messages intended with one flush.
@@ -69,18 +65,22 @@ impl Settings {
         Ok(if self.max_file_bytes == 0 { limit } else { limit.min(self.max_file_bytes) })
     }
 
-    /// A private room of this installation's making, without a name yet.
-    pub(super) fn room_wish(&self, portals: &Portals, admins: Vec<OwnedUserId>) -> RoomWish {
-        RoomWish {
+    /// A private room of this installation's making, without a name or owners yet.
+    pub(super) async fn room_wish(
+        &self,
+        portals: &Portals,
+        kind: RoomKind,
+    ) -> Result<RoomWish, ImportError> {
+        Ok(RoomWish {
             name: String::new(),
-            kind: RoomKind::PrivateUnencrypted,
-            profile: self.profile,
-            version: self.version.clone(),
-            federate: self.federate,
+            kind,
+            rules: portals.room_rules(&self.rooms).await?,
+            version: self.rooms.version.clone(),
+            federate: self.rooms.federate,
             portal: String::new(),
             creator: portals.bot().user_id().to_owned(),
-            admins,
-        }
+            admins: Vec::new(),
+        })
     }
 
     /// A ghost's display name.

@@ -7,7 +7,7 @@ use super::job::Job;
 use super::settings::Witness;
 use crate::matrix::MatrixError;
 use crate::model::ids::Sha256;
-use crate::portal::Portals;
+use crate::portal::{PortalError, Portals};
 use crate::store::{PartState, PortalRecord, PortalState};
 
 /// What taking back came to.
@@ -17,6 +17,8 @@ pub struct Undone {
     pub redacted: u64,
     /// Events the homeserver does not let us redact: the owners have put us out of their room.
     pub out_of_reach: u64,
+    /// Whether the bot had to stay, as the last administrator of people who are in the room.
+    pub bot_stays: bool,
 }
 
 /// Redacts everything a job sent, then leaves its room with all our accounts. Can be interrupted
@@ -82,14 +84,14 @@ pub async fn undo(
     if let Some(witness) = witness {
         witness.account.leave(&room).await?;
     }
-    // The human owner has had power level 100 from the first moment, so the bot is never the
-    // last administrator when it goes. Outside the room it could do nothing of this again, so
-    // that it is done is on disk first.
+    // Outside the room it could do nothing of this again, so that it is done is on disk first.
     close(portals, record).await?;
-    match bot.leave(&room).await {
-        Ok(()) | Err(MatrixError::Refused { .. }) => Ok(undone),
-        Err(error) => Err(error.into()),
+    match portals.leave_room(&room).await {
+        Ok(()) | Err(PortalError::Matrix(MatrixError::Refused { .. })) => {}
+        Err(PortalError::LastAdmin) => undone.bot_stays = true,
+        Err(error) => return Err(error.into()),
     }
+    Ok(undone)
 }
 
 async fn close(portals: &Portals, mut record: PortalRecord) -> Result<(), ImportError> {

@@ -6,6 +6,8 @@ use http::StatusCode;
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::refusal::Refusal;
+
 /// Why a request to the homeserver did not do what it should.
 #[derive(Debug, Error)]
 pub enum MatrixError {
@@ -42,7 +44,10 @@ pub enum MatrixError {
         message: String,
     },
     /// The request is refused, and repeating it would not help.
-    #[error("the homeserver refused {endpoint}: {status} {errcode} {message}")]
+    #[error(
+        "the homeserver refused {endpoint}: {status} {errcode} {message}{}",
+        in_brackets(errcode, message)
+    )]
     Refused {
         /// Method and path, without ids.
         endpoint: String,
@@ -73,6 +78,12 @@ pub enum MatrixError {
         /// Why not.
         reason: String,
     },
+}
+
+/// What a refusal means, where that is known.
+fn in_brackets(errcode: &str, message: &str) -> String {
+    Refusal::of(errcode, message)
+        .map_or_else(String::new, |refusal| format!(" ({})", refusal.meaning()))
 }
 
 #[derive(Deserialize)]
@@ -136,7 +147,9 @@ impl MatrixError {
             Self::TokenRejected { .. } => {
                 "install the registration on the homeserver and restart it, then run `passerelle registration check`"
             }
-            Self::Refused { .. } => "see the homeserver's message",
+            Self::Refused { errcode, message, .. } => {
+                Refusal::of(errcode, message).map_or("see the homeserver's message", Refusal::hint)
+            }
             Self::Malformed { .. } => "something between us and the homeserver changes answers",
             Self::Request { .. } => "this is a defect of passerelle, please report it",
             Self::Source { .. } => "check the spool's disk",

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use super::actor::Actor;
 use super::error::MatrixError;
 use super::homeserver::Homeserver;
+use super::room_state::RoomState;
 use super::rooms::RoomWish;
 use super::timeline::{Page, RawPage, RoomEvent};
 use crate::model::time::UnixMillis;
@@ -156,7 +157,13 @@ impl Intent {
     /// # Errors
     /// When the homeserver refuses or cannot be reached.
     pub async fn create_room(&self, wish: &RoomWish) -> Result<OwnedRoomId, MatrixError> {
-        let request: room::create_room::v3::Request = wish.to_request()?;
+        self.make_room(wish.to_request()?).await
+    }
+
+    pub(super) async fn make_room(
+        &self,
+        request: room::create_room::v3::Request,
+    ) -> Result<OwnedRoomId, MatrixError> {
         Ok(self.homeserver.call_once(Some(&self.actor), request).await?.room_id)
     }
 
@@ -217,6 +224,21 @@ impl Intent {
             Err(error) if error.errcode() == Some("M_NOT_FOUND") => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The content of every current state event, by type and state key.
+    ///
+    /// # Errors
+    /// When the homeserver refuses or cannot be reached.
+    pub async fn whole_state(&self, room: &RoomId) -> Result<RoomState, MatrixError> {
+        let answer = self.call(state::get_state_events::v3::Request::new(room.to_owned())).await?;
+        let mut whole = RoomState::default();
+        for raw in &answer.room_state {
+            let event: StateHead = serde_json::from_str(raw.json().get())
+                .map_err(|error| malformed("GET state", &error))?;
+            whole.put(event.kind, event.state_key, event.content);
+        }
+        Ok(whole)
     }
 
     /// The rooms this account is in.
@@ -307,6 +329,14 @@ pub(super) async fn page(
         .collect::<Result<_, _>>()
         .map_err(|error| malformed("GET messages", &error))?;
     Ok(Page { events, next: answer.end })
+}
+
+#[derive(serde::Deserialize)]
+struct StateHead {
+    #[serde(rename = "type")]
+    kind: String,
+    state_key: String,
+    content: Map<String, Value>,
 }
 
 #[derive(serde::Deserialize)]

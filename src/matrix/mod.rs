@@ -3,6 +3,7 @@
 //! What to say is decided above; this folder knows how. Nothing here reads the store or an
 //! archive.
 
+mod access_rules;
 mod account;
 mod actor;
 mod appservice;
@@ -11,10 +12,13 @@ mod homeserver;
 mod intent;
 mod lookup;
 mod media;
+mod refusal;
 mod registration;
+mod room_state;
 mod rooms;
 mod timeline;
 
+pub use access_rules::{ACCESS_RULES_EVENT, Flavour};
 pub use account::Account;
 pub use actor::Actor;
 pub use appservice::{Delivered, Listener, Transaction, router};
@@ -23,6 +27,8 @@ pub use homeserver::Homeserver;
 pub use intent::{Intent, Outgoing};
 pub use lookup::Lookup;
 pub use media::UploadBody;
+pub use refusal::Refusal;
 pub use registration::{Registration, RegistrationError, new_token};
-pub use rooms::{PORTAL_EVENT, RoomKind, RoomWish};
+pub use room_state::RoomState;
+pub use rooms::{PORTAL_EVENT, RoomKind, RoomKindError, RoomRules, RoomWish};
 pub use timeline::{Page, RawPage, RoomEvent};

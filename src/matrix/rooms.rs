@@ -1,24 +1,139 @@
 //! What a new room looks like: Tchap's rules, or a plain private room.
 
+use std::str::FromStr;
+
 use ruma::api::client::room::create_room::v3::{Request, RoomPreset};
 use ruma::serde::Raw;
 use ruma::{OwnedUserId, RoomVersionId};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use thiserror::Error;
 
+use super::access_rules::{ACCESS_RULES_EVENT, Flavour};
 use super::error::MatrixError;
-use crate::config::RoomProfile;
 
 /// The state event by which we find our rooms again; its content names the portal.
 pub const PORTAL_EVENT: &str = "fr.passerelle.portal";
 
-/// The kinds of rooms an import may fill. Forums and direct rooms are not among them: a forum
-/// forgets after 90 days, a direct room hides who speaks.
+/// The kinds of rooms an import may fill: private ones. Forums and direct rooms are not among
+/// them, see [`RoomKindError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(into = "&'static str", try_from = "String")]
 pub enum RoomKind {
-    /// « Salon privé »: private, not encrypted.
+    /// « Salon privé sécurisé »: encrypted, closed to externals.
+    PrivateEncrypted,
+    /// Encrypted, open to externals.
+    PrivateEncryptedExternals,
+    /// « Salon privé »: not encrypted, closed to externals.
     PrivateUnencrypted,
+    /// Not encrypted, open to externals.
+    PrivateUnencryptedExternals,
+}
+
+/// Why something is no kind of room that an import may fill.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RoomKindError {
+    /// Forgets after 90 days (tchap.md §B.6), and is open to everybody.
+    #[error(
+        "a forum cannot be filled: everybody can read it, and Tchap removes what is older than 90 days from it; choose one of {}",
+        RoomKind::words()
+    )]
+    Forum,
+    /// Holds two people, has no name, and hides who speaks (tchap.md §B.3).
+    #[error(
+        "a direct conversation cannot be filled: it holds two people and no ghosts, has no name, and hides the bracket that tells a ghost from a colleague; choose one of {}",
+        RoomKind::words()
+    )]
+    Direct,
+    /// No word of ours.
+    #[error("`{word}` is no kind of room, choose one of {}", RoomKind::words())]
+    Unknown {
+        /// What was written.
+        word: String,
+    },
+}
+
+impl RoomKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::PrivateEncrypted,
+        Self::PrivateEncryptedExternals,
+        Self::PrivateUnencrypted,
+        Self::PrivateUnencryptedExternals,
+    ];
+
+    /// Its word in a plan.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::PrivateEncrypted => "private_encrypted",
+            Self::PrivateEncryptedExternals => "private_encrypted_externals",
+            Self::PrivateUnencrypted => "private_unencrypted",
+            Self::PrivateUnencryptedExternals => "private_unencrypted_externals",
+        }
+    }
+
+    /// Whether its messages are encrypted from end to end.
+    pub fn is_encrypted(self) -> bool {
+        match self {
+            Self::PrivateEncrypted | Self::PrivateEncryptedExternals => true,
+            Self::PrivateUnencrypted | Self::PrivateUnencryptedExternals => false,
+        }
+    }
+
+    /// Whether people on the servers of externals may be in it.
+    pub fn is_open_to_externals(self) -> bool {
+        match self {
+            Self::PrivateEncryptedExternals | Self::PrivateUnencryptedExternals => true,
+            Self::PrivateEncrypted | Self::PrivateUnencrypted => false,
+        }
+    }
+
+    /// Its rule in [`ACCESS_RULES_EVENT`].
+    pub fn access_rule(self) -> &'static str {
+        if self.is_open_to_externals() { "unrestricted" } else { "restricted" }
+    }
+
+    fn words() -> String {
+        Self::ALL.map(Self::word).join(", ")
+    }
+}
+
+impl From<RoomKind> for &'static str {
+    fn from(kind: RoomKind) -> Self {
+        kind.word()
+    }
+}
+
+impl TryFrom<String> for RoomKind {
+    type Error = RoomKindError;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        word.parse()
+    }
+}
+
+impl FromStr for RoomKind {
+    type Err = RoomKindError;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        if let Some(kind) = Self::ALL.into_iter().find(|kind| kind.word() == word) {
+            return Ok(kind);
+        }
+        Err(match word {
+            "forum" | "public" => RoomKindError::Forum,
+            "direct" | "dm" => RoomKindError::Direct,
+            other => RoomKindError::Unknown { word: other.to_owned() },
+        })
+    }
+}
+
+/// Whose house rules a new room follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomRules {
+    /// Tchap's, as this flavour of its module wants them.
+    Tchap(Flavour),
+    /// A plain private room of any Matrix server.
+    Plain,
 }
 
 /// A room to be made.
@@ -29,7 +144,7 @@ pub struct RoomWish {
     /// What kind.
     pub kind: RoomKind,
     /// Whose house rules.
-    pub profile: RoomProfile,
+    pub rules: RoomRules,
     /// Its version.
     pub version: RoomVersionId,
     /// Whether other servers may join.
@@ -62,13 +177,18 @@ impl RoomWish {
         Ok(request)
     }
 
-    /// Only `users` is overridden: the access-rules module fills in the rest and refuses
-    /// anything weaker than its own (tchap.md §B.4).
+    /// Tchap's module fills in what is not said, and refuses anything weaker than its own, so it
+    /// is told the owners only (tchap.md §B.4). Where no module acts, the same levels are asked
+    /// for by name: Synapse's own let every member of a private room invite.
     fn power_levels(&self) -> Value {
         let owners = self.admins.iter().chain([&self.creator]);
-        let users: serde_json::Map<String, Value> =
-            owners.map(|user| (user.to_string(), json!(100))).collect();
-        json!({ "users": users })
+        let users: Map<String, Value> = owners.map(|user| (user.to_string(), json!(100))).collect();
+        match self.rules {
+            RoomRules::Tchap(Flavour::V1 | Flavour::V2) => json!({ "users": users }),
+            RoomRules::Tchap(Flavour::Absent) | RoomRules::Plain => {
+                json!({ "users": users, "state_default": 100, "invite": 50 })
+            }
+        }
     }
 
     fn initial_state(&self) -> Vec<Value> {
@@ -77,22 +197,103 @@ impl RoomWish {
             // Explicit, because Tchap's default for private rooms is `invited`, which hides
             // history from everybody who comes later.
             state("m.room.history_visibility", json!({ "history_visibility": "shared" })),
+            // Also where members of a space may come in later: nobody does while it fills.
             state("m.room.join_rules", json!({ "join_rule": "invite" })),
             state("m.room.guest_access", json!({ "guest_access": "forbidden" })),
             state(PORTAL_EVENT, json!({ "portal": self.portal })),
         ];
-        match (self.profile, self.kind) {
-            (RoomProfile::Tchap, RoomKind::PrivateUnencrypted) => events.push(state(
-                "im.vector.room.access_rules",
-                json!({
-                    "rule": "restricted",
-                    // Without these two keys clients show the room as a forum.
-                    "visibility": "private",
-                    "force_unencrypted_at_creation": true,
-                }),
-            )),
-            (RoomProfile::Generic, RoomKind::PrivateUnencrypted) => {}
+        if self.kind.is_encrypted() {
+            let algorithm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
+            events.push(state("m.room.encryption", algorithm));
+        }
+        match self.rules {
+            RoomRules::Tchap(_) => events.push(state(ACCESS_RULES_EVENT, self.access_rules())),
+            RoomRules::Plain => {}
         }
         events
+    }
+
+    /// Without the second and third key clients show an unencrypted room as a forum. The older
+    /// module keeps them as they are, the newer one wants them.
+    fn access_rules(&self) -> Value {
+        let rule = self.kind.access_rule();
+        if self.kind.is_encrypted() {
+            return json!({ "rule": rule });
+        }
+        json!({
+            "rule": rule,
+            "visibility": "private",
+            "force_unencrypted_at_creation": true,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(kind: RoomKind, rules: RoomRules) -> Value {
+        let wish = RoomWish {
+            name: "Cabinet".to_owned(),
+            kind,
+            rules,
+            version: RoomVersionId::V11,
+            federate: true,
+            portal: "import-1".to_owned(),
+            creator: ruma::owned_user_id!("@_passerelle_bot:tchap.test"),
+            admins: vec![ruma::owned_user_id!("@a:tchap.test")],
+        };
+        let mut events = wish.initial_state();
+        let levels = wish.power_levels();
+        events.sort_by_key(|event| event["type"].to_string());
+        let of = |kind: &str| {
+            events.iter().find(|event| event["type"] == kind).map(|event| event["content"].clone())
+        };
+        json!({
+            "rules": of(ACCESS_RULES_EVENT),
+            "encryption": of("m.room.encryption"),
+            "levels": levels,
+        })
+    }
+
+    #[test]
+    fn each_kind_is_asked_for_as_tchaps_own_client_does() {
+        let users = json!({ "@_passerelle_bot:tchap.test": 100, "@a:tchap.test": 100 });
+        let megolm = json!({ "algorithm": "m.megolm.v1.aes-sha2" });
+        for kind in RoomKind::ALL {
+            for flavour in [Flavour::V1, Flavour::V2, Flavour::Absent] {
+                let mut rules = json!({ "rule": "restricted" });
+                if kind.is_open_to_externals() {
+                    rules["rule"] = json!("unrestricted");
+                }
+                if !kind.is_encrypted() {
+                    rules["visibility"] = json!("private");
+                    rules["force_unencrypted_at_creation"] = json!(true);
+                }
+                let mut levels = json!({ "users": users });
+                if flavour == Flavour::Absent {
+                    levels["state_default"] = json!(100);
+                    levels["invite"] = json!(50);
+                }
+                let encryption = if kind.is_encrypted() { megolm.clone() } else { Value::Null };
+                let expected =
+                    json!({ "rules": rules, "encryption": encryption, "levels": levels });
+                assert_eq!(sent(kind, RoomRules::Tchap(flavour)), expected, "{kind:?} {flavour:?}");
+            }
+            assert_eq!(sent(kind, RoomRules::Plain)["rules"], Value::Null);
+        }
+    }
+
+    #[test]
+    fn forums_and_direct_rooms_are_refused_with_the_reason() {
+        for kind in RoomKind::ALL {
+            assert_eq!(kind.word().parse(), Ok(kind));
+            let written = serde_json::to_value(kind).unwrap();
+            assert_eq!(serde_json::from_value::<RoomKind>(written).unwrap(), kind);
+        }
+        let refused = |word: &str| word.parse::<RoomKind>().unwrap_err().to_string();
+        assert!(refused("forum").contains("90 days"));
+        assert!(refused("direct").contains("two people"));
+        assert!(refused("privé").contains("private_encrypted, private_encrypted_externals"));
     }
 }

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::room_check::RoomDifference;
 use crate::matrix::MatrixError;
 use crate::model::ids::ParticipantId;
 use crate::store::StoreError;
@@ -16,11 +17,14 @@ pub enum PortalError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The server made a room that is not the one the plan describes.
-    #[error("the room is not what the plan says: {what}")]
+    #[error("the room is not what the plan says: {difference} ({})", difference.event_type())]
     RoomNotAsAsked {
         /// The difference.
-        what: String,
+        difference: RoomDifference,
     },
+    /// Nobody else in the room could look after it.
+    #[error("the bot is the last administrator of a room with people in it and does not leave it")]
+    LastAdmin,
     /// The room holds events that our ledger does not know.
     #[error(
         "the room holds {unknown} event(s) of this job that the store does not know: the store was restored from an older backup"
@@ -52,6 +56,7 @@ impl PortalError {
             Self::Matrix(error) => error.is_transient(),
             Self::Store(_)
             | Self::RoomNotAsAsked { .. }
+            | Self::LastAdmin
             | Self::StoreBehindRoom { .. }
             | Self::NobodyFor { .. }
             | Self::Retention { .. } => false,
@@ -64,6 +69,7 @@ impl PortalError {
             Self::Matrix(error) => error.word(),
             Self::Store(_) => "store",
             Self::RoomNotAsAsked { .. } => "room not as asked",
+            Self::LastAdmin => "last administrator",
             Self::StoreBehindRoom { .. } => "store behind room",
             Self::NobodyFor { .. } => "nobody for a participant",
             Self::Retention { .. } => "retention",
@@ -75,8 +81,9 @@ impl PortalError {
         match self {
             Self::Matrix(error) => error.hint(),
             Self::Store(_) => "check the disk of daemon.state_dir",
-            Self::RoomNotAsAsked { .. } => {
-                "a module of the homeserver changed the room and nothing was sent into it; docs/decisions/0009-room-profile.md says what a room must be"
+            Self::RoomNotAsAsked { difference } => difference.hint(),
+            Self::LastAdmin => {
+                "make somebody who is in the room its administrator (power level 100), then try again"
             }
             Self::StoreBehindRoom { .. } => {
                 "bring back the newest store, or cancel the job and import into a new room"

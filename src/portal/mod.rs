@@ -10,7 +10,9 @@ mod error;
 mod ghost;
 mod mark;
 mod room;
+mod room_check;
 mod roster;
+mod space;
 
 pub use blob::{Blob, Uploaded};
 pub use deliver::{Delivery, Portal, Refusals};
@@ -18,4 +20,6 @@ pub use doubt::Settled;
 pub use error::PortalError;
 pub use mark::{MARK, Mark, Provenance};
 pub use room::Portals;
+pub use room_check::RoomDifference;
 pub use roster::{GhostNamer, Roster};
+pub use space::Listed;

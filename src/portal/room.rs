@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ruma::{OwnedRoomId, OwnedUserId, RoomId};
-use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
+use serde_json::Value;
+use tokio::sync::{OnceCell, Semaphore};
 
 use super::error::PortalError;
+use super::room_check::difference;
 use super::roster::GhostNamer;
-use crate::config::RoomProfile;
-use crate::matrix::{Homeserver, Intent, MatrixError, PORTAL_EVENT, RoomKind, RoomWish};
+use crate::config::{AccessRules, RoomProfile, RoomsSection};
+use crate::matrix::{Flavour, Homeserver, Intent, MatrixError, PORTAL_EVENT, RoomRules, RoomWish};
 use crate::store::{PortalRecord, PortalState, Store};
 
 /// A createRoom that was under way when we died may finish this much later.
@@ -24,6 +25,8 @@ pub struct Portals {
     homeserver: Homeserver,
     settings: Arc<Settings>,
     decoders: Arc<Semaphore>,
+    /// The flavour of the access-rules module, once it was found out.
+    flavour: Arc<OnceCell<Flavour>>,
 }
 
 /// The accounts and names of this installation.
@@ -52,6 +55,7 @@ impl Portals {
             homeserver,
             settings: Arc::new(Settings { bot, bot_name, namer }),
             decoders: Arc::new(Semaphore::new(decoders.max(1))),
+            flavour: Arc::default(),
         }
     }
 
@@ -81,6 +85,29 @@ impl Portals {
 
     pub(super) fn decoders(&self) -> &Arc<Semaphore> {
         &self.decoders
+    }
+
+    /// Whose house rules a new room follows. Where the configuration leaves the flavour of
+    /// Tchap's module open, it is found out once, by a room that nobody else ever sees.
+    ///
+    /// # Errors
+    /// When the homeserver refuses or cannot be reached.
+    pub async fn room_rules(&self, rooms: &RoomsSection) -> Result<RoomRules, PortalError> {
+        let flavour = match (rooms.profile, rooms.access_rules) {
+            (RoomProfile::Generic, _) => return Ok(RoomRules::Plain),
+            (RoomProfile::Tchap, AccessRules::V1) => Flavour::V1,
+            (RoomProfile::Tchap, AccessRules::V2) => Flavour::V2,
+            (RoomProfile::Tchap, AccessRules::None) => Flavour::Absent,
+            (RoomProfile::Tchap, AccessRules::Auto) => {
+                let detect = async || {
+                    let flavour = self.ensure_bot().await?.detect_flavour(&rooms.version).await?;
+                    tracing::info!(access_rules = flavour.word(), "access-rules module recognised");
+                    Ok::<_, PortalError>(flavour)
+                };
+                *self.flavour.get_or_try_init(detect).await?
+            }
+        };
+        Ok(RoomRules::Tchap(flavour))
     }
 
     /// The room of a portal, made if there is none yet, and checked.
@@ -114,7 +141,7 @@ impl Portals {
                 // another instead of finding this one.
                 let bot = self.bot();
                 bot.send_state(&room, PORTAL_EVENT, "", &serde_json::json!({})).await?;
-                bot.leave(&room).await?;
+                self.leave_room(&room).await?;
             }
             return Err(error);
         }
@@ -123,6 +150,19 @@ impl Portals {
         self.store.put_portal(record)?;
         self.store.flush().await?;
         Ok(room)
+    }
+
+    /// The bot leaves a room, unless the people in it would be left without an administrator.
+    ///
+    /// # Errors
+    /// [`PortalError::LastAdmin`] when it has to stay; otherwise when the homeserver refuses or
+    /// cannot be reached.
+    pub async fn leave_room(&self, room: &RoomId) -> Result<(), PortalError> {
+        let bot = self.bot();
+        if !bot.whole_state(room).await?.may_leave(bot.user_id()) {
+            return Err(PortalError::LastAdmin);
+        }
+        Ok(bot.leave(room).await?)
     }
 
     async fn create_room(&self, portal: &str, wish: &RoomWish) -> Result<OwnedRoomId, PortalError> {
@@ -169,66 +209,10 @@ impl Portals {
 
     /// Reads the room's state back: modules of the homeserver may have changed what was asked.
     async fn check_room(&self, room: &RoomId, wish: &RoomWish) -> Result<(), PortalError> {
-        let bot = self.bot();
-        let encryption = bot.state(room, "m.room.encryption", "").await?;
-        match wish.kind {
-            RoomKind::PrivateUnencrypted => {
-                if encryption.is_some() {
-                    return Err(wrong("the server turned encryption on in it"));
-                }
-            }
+        let state = self.bot().whole_state(room).await?;
+        match difference(wish, &state) {
+            Some(difference) => Err(PortalError::RoomNotAsAsked { difference }),
+            None => Ok(()),
         }
-        let created = bot.state(room, "m.room.create", "").await?;
-        if text(created.as_ref(), "room_version") != Some(wish.version.as_str()) {
-            return Err(wrong("it is of another version"));
-        }
-        let name = bot.state(room, "m.room.name", "").await?;
-        if text(name.as_ref(), "name") != Some(wish.name.as_str()) {
-            return Err(wrong("it does not have its name"));
-        }
-        let visibility = bot.state(room, "m.room.history_visibility", "").await?;
-        if text(visibility.as_ref(), "history_visibility") != Some("shared") {
-            return Err(wrong("its history is hidden from people who join later"));
-        }
-        let rules = bot.state(room, "m.room.join_rules", "").await?;
-        if text(rules.as_ref(), "join_rule") != Some("invite") {
-            return Err(wrong("it can be joined without an invitation"));
-        }
-        let guests = bot.state(room, "m.room.guest_access", "").await?;
-        if text(guests.as_ref(), "guest_access") == Some("can_join") {
-            return Err(wrong("guests may join it"));
-        }
-        if wish.profile == RoomProfile::Tchap {
-            let access = bot.state(room, "im.vector.room.access_rules", "").await?;
-            if text(access.as_ref(), "rule") != Some("restricted") {
-                return Err(wrong("it does not carry the access rule `restricted`"));
-            }
-            let unencrypted = access
-                .as_ref()
-                .and_then(|content| content.get("force_unencrypted_at_creation"))
-                .and_then(Value::as_bool);
-            if text(access.as_ref(), "visibility") != Some("private") || unencrypted != Some(true) {
-                return Err(wrong(
-                    "its access rules lack the keys without which it shows as a forum",
-                ));
-            }
-        }
-        let levels = bot.state(room, "m.room.power_levels", "").await?;
-        let users = levels.as_ref().and_then(|content| content.get("users"));
-        for admin in &wish.admins {
-            let level = users.and_then(|users| users.get(admin.as_str())).and_then(Value::as_i64);
-            if level != Some(100) {
-                return Err(wrong("the human administrator does not have power level 100"));
-            }
-        }
-        Ok(())
     }
-}
-
-fn wrong(what: &str) -> PortalError {
-    PortalError::RoomNotAsAsked { what: what.to_owned() }
-}
-
-fn text<'a>(content: Option<&'a Map<String, Value>>, key: &str) -> Option<&'a str> {
-    content.and_then(|content| content.get(key)).and_then(Value::as_str)
 }

@@ -46,6 +46,12 @@ impl GhostNamer {
         user.server_name() == self.server && user.localpart().starts_with(&self.prefix)
     }
 
+    /// A regular expression that all our accounts match and no other does.
+    pub fn pattern(&self) -> String {
+        let escaped = |text: &str| text.replace('.', r"\.");
+        format!("@{}.*:{}", escaped(&self.prefix), escaped(self.server.as_str()))
+    }
+
     /// The user id of a participant's ghost.
     ///
     /// `scope` is the portal's id. It keeps people apart whom a network cannot name for certain

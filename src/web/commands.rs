@@ -199,9 +199,12 @@ async fn cancel(
     let runner = shared.runner.clone();
     // On a task of its own: a command line that goes away must not leave it half done.
     let cancelled = tokio::spawn(async move { runner.cancel(&id).await });
-    let Undone { redacted, out_of_reach } = cancelled.await.map_err(ImportError::from)??;
+    let Undone { redacted, out_of_reach, bot_stays } =
+        cancelled.await.map_err(ImportError::from)??;
     shared.runner.portals().store().flush().await?;
-    Ok(Json(serde_json::json!({ "redacted": redacted, "out_of_reach": out_of_reach })))
+    Ok(Json(serde_json::json!({
+        "redacted": redacted, "out_of_reach": out_of_reach, "bot_stays": bot_stays,
+    })))
 }
 
 #[derive(Deserialize)]

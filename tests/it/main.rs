@@ -13,4 +13,5 @@ mod messengers;
 mod plan;
 mod registration;
 mod support;
+mod tchap;
 mod verify;

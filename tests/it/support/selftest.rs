@@ -64,6 +64,7 @@ async fn a_registration_is_accepted_and_its_service_sends_with_old_times() {
         encryption: Encryption::Forced,
         max_upload: Some("1M".to_owned()),
         rate_limits: RateLimits::Off,
+        ..Options::default()
     })
     .await;
     assert_eq!(synapse.base_url(), format!("http://127.0.0.1:{port}"));

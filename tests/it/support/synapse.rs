@@ -32,6 +32,24 @@ pub struct Options {
     pub max_upload: Option<String>,
     /// The limits that ordinary people meet.
     pub rate_limits: RateLimits,
+    /// Tchap's module.
+    pub access_rules: AccessRules,
+    /// The part of user ids after the colon, `tchap.test` when absent.
+    pub server_name: Option<String>,
+}
+
+/// Tchap's access-rules module, in the flavours that are in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccessRules {
+    /// `synapse-room-access-rules` 1.0.0, as it is published.
+    #[default]
+    Published,
+    /// Our stand-in for the newer one.
+    Newer,
+    /// The same, which lets passerelle's bot pass.
+    NewerWithBypass,
+    /// None.
+    None,
 }
 
 /// Whether the homeserver encrypts private rooms that did not ask for it.
@@ -176,6 +194,18 @@ impl Options {
         }
         if let Some(size) = &self.max_upload {
             add("max-upload", size.clone());
+        }
+        if let Some(name) = &self.server_name {
+            add("server-name", name.clone());
+        }
+        match self.access_rules {
+            AccessRules::Published => {}
+            AccessRules::Newer => add("access-rules", "v2".to_owned()),
+            AccessRules::NewerWithBypass => {
+                add("access-rules", "v2".to_owned());
+                add("bypass", "@_passerelle_bot:tchap.test".to_owned());
+            }
+            AccessRules::None => add("access-rules", "none".to_owned()),
         }
         if self.encryption == Encryption::Forced {
             arguments.push("--force-encryption".to_owned());

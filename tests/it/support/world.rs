@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::member::Member;
 use super::proxy::Proxy;
 use super::sample::{Sample, Wanted};
-use super::synapse::{Account, Encryption, Options, RateLimits, Synapse, free_port};
+use super::synapse::{AccessRules, Account, Encryption, Options, RateLimits, Synapse, free_port};
 
 /// A debug build on a busy machine needs a while for everything.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -35,6 +35,7 @@ pub struct Setting {
     pub wire: Wire,
     pub encryption: Encryption,
     pub retention_days: Option<u32>,
+    pub access_rules: AccessRules,
     /// More configuration, as environment variables without `PASSERELLE__`.
     pub config: Vec<(&'static str, String)>,
 }
@@ -95,7 +96,7 @@ impl World {
 
     /// The same without the daemon.
     pub async fn without_daemon(setting: Setting) -> Self {
-        let Setting { wire, encryption, retention_days, config } = setting;
+        let Setting { wire, encryption, retention_days, access_rules, config } = setting;
         let dir = tempfile::Builder::new().prefix("passerelle-it-").tempdir().unwrap();
         let (port, appservice_port, operator_port) = (free_port(), free_port(), free_port());
         let mut environment: Vec<(String, String)> = vec![
@@ -119,8 +120,9 @@ impl World {
             registration: Some(dir.path().join("registration.yaml")),
             retention_days,
             encryption,
-            max_upload: None,
+            access_rules,
             rate_limits: RateLimits::AsShipped,
+            ..Options::default()
         })
         .await;
         let admin = synapse.register_user("camille.roy-exemple.gouv.fr").await;
