@@ -297,6 +297,8 @@ def _synapse_config(server: Server, facts: dict) -> dict:
         "bcrypt_rounds": 4,
         "enable_registration": False,
         "presence": {"enabled": False},
+        # Tchap has forums, which its directory lists.
+        "room_list_publication_rules": [{"action": "allow"}],
         # The version that Tchap's access rules module can create.
         "default_room_version": "11",
         "modules": _access_rules(options),
@@ -614,7 +616,8 @@ def _parser() -> argparse.ArgumentParser:
             "--bypass", action="append", default=[], metavar="USER", help="v2 lets them pass"
         )
         command.add_argument("--max-upload", metavar="SIZE", help="such as 50M")
-        command.add_argument("--no-rate-limits", action=argparse.BooleanOptionalAction)
+        # No BooleanOptionalAction: that takes a name beginning with `--no-` for its own denial.
+        command.add_argument("--no-rate-limits", action="store_const", const=True)
         command.add_argument("--server-name")
         command.add_argument("--log-level", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
         command.add_argument(

@@ -155,10 +155,10 @@ class NewerAccessRules:
     async def check_visibility_can_be_modified(
         self, room_id: str, state_events: Any, new_visibility: str
     ) -> bool:
+        # While a room is made it has no state yet; its rule was looked at before.
         rules = state_events.get((RULES_EVENT, ""))
-        return new_visibility == "private" or (
-            rules is not None and rules.content.get("rule") == RESTRICTED
-        )
+        restricted = rules is None or rules.content.get("rule") == RESTRICTED
+        return new_visibility == "private" or restricted
 
     def _is_external(self, user: str) -> bool:
         return user.split(":", 1)[-1] in self._externals
