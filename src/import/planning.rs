@@ -188,20 +188,20 @@ pub(super) fn propose_names(people: &[ParticipantSurvey]) -> Vec<ParticipantPlan
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::config::{AccessRules, RoomProfile, RoomsSection};
     use crate::import::objection::Objection;
     use crate::import::warning::Warning;
     use crate::model::ids::{Network, ParticipantId, Sha256};
 
-    fn tchap() -> RoomsSection {
+    pub(in crate::import) fn rooms(profile: RoomProfile) -> RoomsSection {
         RoomsSection {
-            profile: RoomProfile::Tchap,
+            profile,
             version: ruma::RoomVersionId::V11,
             federate: true,
             access_rules: AccessRules::Auto,
-            external_prefixes: vec!["agent.externe.".to_owned()],
+            external_prefixes: vec!["agent.externe.".to_owned(), "e.".to_owned()],
         }
     }
 
@@ -214,7 +214,7 @@ mod tests {
         }
     }
 
-    fn plan_of(people: &[ParticipantSurvey]) -> Plan {
+    pub(in crate::import) fn plan_of(people: &[ParticipantSurvey]) -> Plan {
         let facts = PlanFacts {
             file: "chat.zip".to_owned(),
             sha256: Sha256::from_bytes([7; 32]),
@@ -275,21 +275,24 @@ mod tests {
     #[test]
     fn nothing_starts_before_everybody_was_looked_at() {
         let mut plan = plan_of(&[person("A", NameKind::Name), person("B", NameKind::Name)]);
-        assert_eq!(plan.objections(&tchap()).len(), 2);
+        assert_eq!(plan.objections(&rooms(RoomProfile::Tchap)).len(), 2);
         for one in &mut plan.participants {
             one.reviewed = true;
         }
-        assert_eq!(plan.objections(&tchap()), []);
+        assert_eq!(plan.objections(&rooms(RoomProfile::Tchap)), []);
         plan.participants[1].name = "a".to_owned();
-        assert_eq!(plan.objections(&tchap()), [Objection::SameName { name: "a".to_owned() }]);
+        assert_eq!(
+            plan.objections(&rooms(RoomProfile::Tchap)),
+            [Objection::SameName { name: "a".to_owned() }]
+        );
     }
 
     #[test]
     fn edited_facts_break_the_seal() {
         let mut plan = plan_of(&[]);
-        assert_eq!(plan.objections(&tchap()), []);
+        assert_eq!(plan.objections(&rooms(RoomProfile::Tchap)), []);
         plan.archive.sha256 = Sha256::from_bytes([8; 32]);
-        assert_eq!(plan.objections(&tchap()), [Objection::SealBroken]);
+        assert_eq!(plan.objections(&rooms(RoomProfile::Tchap)), [Objection::SealBroken]);
     }
 
     #[test]

@@ -44,7 +44,7 @@ impl Report {
             writeln!(out, "{}", say(id, &[("value", value.into())]))?;
         }
         if let Some(kind) = head.room_kind {
-            let value = say(&format!("room-kind-{}", kind.word().replace('_', "-")), &[]);
+            let value = say(&format!("room-kind-{}", slug(&kind)), &[]);
             writeln!(out, "{}", say("report-room-kind", &[("value", value.into())]))?;
         }
 
@@ -163,4 +163,23 @@ fn describe(difference: &Difference, wording: Wording) -> String {
     };
     let what = wording.text(id, &[("found", found.into())]);
     format!("{} [{}#{}] {what}", difference.place, difference.message, difference.part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::{Refusal, RoomKind};
+    use crate::wording::Language;
+
+    #[test]
+    fn every_kind_and_every_refusal_has_its_words() {
+        for wording in Language::ALL.map(Wording::new) {
+            for kind in RoomKind::ALL {
+                assert!(wording.has(&format!("room-kind-{}", slug(&kind))), "{kind:?}");
+            }
+            for refusal in Refusal::ALL {
+                assert!(wording.has(&format!("refusal-{}", slug(&refusal))), "{refusal:?}");
+            }
+        }
+    }
 }

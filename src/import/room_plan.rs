@@ -78,17 +78,7 @@ fn encryption_objection(kind: RoomKind) -> Option<Objection> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::AccessRules;
-
-    fn rooms(profile: RoomProfile) -> RoomsSection {
-        RoomsSection {
-            profile,
-            version: ruma::RoomVersionId::V11,
-            federate: true,
-            access_rules: AccessRules::Auto,
-            external_prefixes: vec!["agent.externe.".to_owned(), "e.".to_owned()],
-        }
-    }
+    use crate::import::planning::tests::rooms;
 
     fn plan(kind: RoomKind, admin: &str, invited: &str) -> RoomPlan {
         RoomPlan {

@@ -92,3 +92,34 @@ impl std::fmt::Display for Warning {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::planning::tests::{plan_of, rooms};
+    use crate::matrix::RoomKind;
+
+    #[test]
+    fn each_warning_has_its_reason() {
+        let namer = GhostNamer {
+            prefix: "_passerelle_".to_owned(),
+            server: ruma::owned_server_name!("t.fr"),
+        };
+        let mut plan = plan_of(&[]);
+        let warned = |plan: &Plan, profile, days: i64| {
+            let now = UnixMillis(days * 24 * 60 * 60 * 1000);
+            plan.warnings(&rooms(profile), &namer, now)
+        };
+        let expiry = || Warning::AccountsMayExpire { pattern: r"@_passerelle_.*:t\.fr".to_owned() };
+        let tchap = RoomProfile::Tchap;
+        // The plan's oldest message is of the first day of 1970.
+        assert_eq!(warned(&plan, tchap, 365), [expiry()]);
+        let old = Warning::OldMessages { first: plan.archive.first.clone() };
+        assert_eq!(warned(&plan, tchap, 366), [old, expiry()]);
+        plan.room.kind = RoomKind::PrivateUnencryptedExternals;
+        assert_eq!(warned(&plan, tchap, 1), [Warning::NoExternal, expiry()]);
+        plan.room.invite = vec![ruma::owned_user_id!("@x:agent.externe.t.fr")];
+        assert_eq!(warned(&plan, tchap, 1), [expiry()]);
+        assert_eq!(warned(&plan, RoomProfile::Generic, 366), []);
+    }
+}

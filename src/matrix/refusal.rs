@@ -23,7 +23,7 @@ pub enum Refusal {
     AccessRuleInvalid,
     /// The power levels asked for are weaker than Tchap's.
     PowerLevelsInvalid,
-    /// Room version 12 and an access-rules module that does not know it.
+    /// Room version 12: its creator may not stand in the power levels.
     RoomVersionTooNew,
     /// The homeserver does not make rooms of that version.
     RoomVersionUnknown,
@@ -40,6 +40,24 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::AccountExpired,
+        Self::AccountDeactivated,
+        Self::ForbiddenByRules,
+        Self::ProbableSpam,
+        Self::FederationDenied,
+        Self::AccessRuleInvalid,
+        Self::PowerLevelsInvalid,
+        Self::RoomVersionTooNew,
+        Self::RoomVersionUnknown,
+        Self::MayNotMakeRooms,
+        Self::MayNotInvite,
+        Self::Banned,
+        Self::NotOurAccount,
+        Self::TooLarge,
+    ];
+
     /// What a refusal means, from its Matrix error code and the homeserver's text.
     pub fn of(errcode: &str, message: &str) -> Option<Self> {
         match errcode {
@@ -84,7 +102,7 @@ impl Refusal {
                 "the power levels are not those that Tchap's access rules want, or give power to an external"
             }
             Self::RoomVersionTooNew => {
-                "Tchap's access-rules module cannot make rooms of version 12 and later"
+                "neither Tchap's access-rules module nor passerelle can make rooms of version 12 and later"
             }
             Self::RoomVersionUnknown => "the homeserver does not make rooms of this version",
             Self::MayNotMakeRooms => "the account may not make rooms",
@@ -182,8 +200,9 @@ mod tests {
         for (errcode, message, expected) in table {
             let refusal = Refusal::of(errcode, message);
             assert_eq!(refusal, Some(expected), "{errcode} {message}");
-            assert!(!expected.meaning().is_empty() && !expected.hint().is_empty());
         }
+        let unmet = Refusal::ALL.iter().find(|one| !table.iter().any(|(.., met)| met == *one));
+        assert_eq!(unmet, None, "every refusal stands in the table");
         assert_eq!(Refusal::of("M_FORBIDDEN", "no"), None);
         assert_eq!(Refusal::of("M_UNKNOWN", ""), None);
     }

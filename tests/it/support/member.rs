@@ -43,6 +43,10 @@ impl Member {
         self.must(Method::POST, &["v3", "rooms", room_id, "join"], &[], Some(json!({}))).await;
     }
 
+    pub async fn leave(&self, room_id: &str) {
+        self.must(Method::POST, &["v3", "rooms", room_id, "leave"], &[], Some(json!({}))).await;
+    }
+
     /// Creates a room from the body of `POST /createRoom` and returns its id.
     pub async fn create_room(&self, content: Value) -> String {
         let made = self.must(Method::POST, &["v3", "createRoom"], &[], Some(content)).await;
@@ -102,6 +106,17 @@ impl Member {
         let path = ["v3", "rooms", room_id, "state", kind, key];
         let (status, content) = self.call(Method::GET, &path, &[], None).await;
         (status == StatusCode::OK).then_some(content)
+    }
+
+    /// Sets the state event with an empty state key, whatever that answers.
+    pub async fn set_state(
+        &self,
+        room_id: &str,
+        kind: &str,
+        content: Value,
+    ) -> (StatusCode, Value) {
+        let path = ["v3", "rooms", room_id, "state", kind, ""];
+        self.call(Method::PUT, &path, &[], Some(content)).await
     }
 
     /// One event, `None` when this member may not or cannot see it.
