@@ -306,18 +306,10 @@ impl Sections {
 
     /// A list of words; the environment gives them in one text, with spaces between.
     fn words(&self, key: &str) -> Result<Vec<String>, ConfigError> {
-        match &self.layers.last(key).value.kind {
-            ValueKind::String(text) => Ok(text.split_whitespace().map(str::to_owned).collect()),
-            ValueKind::Nil
-            | ValueKind::Boolean(_)
-            | ValueKind::I64(_)
-            | ValueKind::I128(_)
-            | ValueKind::U64(_)
-            | ValueKind::U128(_)
-            | ValueKind::Float(_)
-            | ValueKind::Table(_)
-            | ValueKind::Array(_) => self.value(key),
+        if let ValueKind::String(text) = &self.layers.last(key).value.kind {
+            return Ok(text.split_whitespace().map(str::to_owned).collect());
         }
+        self.value(key)
     }
 
     fn at_least_one(&self, key: &str) -> Result<usize, ConfigError> {
