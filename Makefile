@@ -26,7 +26,7 @@ demo: venv ## Import a sample on a real homeserver and show the room (KEEP=1 lea
 	$(PYTHON) sandbox/demo/demo.py $(if $(KEEP),--keep)
 
 .PHONY: test
-test: fmt-check clippy venv sample-check tests ## Formatting, lints, unit and integration tests; what CI runs
+test: fmt-check clippy venv sample-check olvid-check tests ## Formatting, lints, unit and integration tests; what CI runs
 
 .PHONY: tests
 tests: ## Only the tests
@@ -113,6 +113,11 @@ sample: ## Make the demonstration's export again from its script and media
 sample-check:
 	$(call step,sample)
 	@$(PYTHON) sandbox/sample/make_sample.py --check
+
+.PHONY: olvid-check
+olvid-check: ## The stand-in Olvid daemon, held against the official client
+	$(call step,the stand-in Olvid daemon)
+	@$(PYTHON) sandbox/olvid/check.py
 
 .PHONY: clean
 clean: ## Remove everything that was made, the Python environment included

@@ -4,6 +4,7 @@
     POST /fault    {"refuse": {"MessageSend": 2}}
     GET  /journal?who=anna      everything anna saw, in the order she saw it
     GET  /view?who=anna&in=Cellule   the messages anna has now
+    GET  /calls, /streams       what the daemon was asked, and the streams that are open
 
 An order is answered once it is done and on disk. 409 says what the world refused.
 """
@@ -202,6 +203,8 @@ def serve(desk: Desk, port: int, loop: asyncio.AbstractEventLoop) -> ThreadingHT
                     self._answer(lambda: view(desk.world, asked["who"], asked["in"]))
                 case "/calls":
                     self._answer(lambda: desk.calls)
+                case "/streams":
+                    self._answer(lambda: [[who, kind] for who, kind, _ in desk.streams])
                 case _:
                     self._answer(lambda: {"ready": True})
 

@@ -474,7 +474,7 @@ class World:
             type=kind, id=number, uid=sent.uid, discussion=sent.discussion, author=sent.author, body=sent.body,
             timestamp=sent.timestamp, sort_index=float(sent.timestamp), attachments=attachments,
             reply_uid=sent.reply_uid, location=sent.location and dict(sent.location), forwarded=sent.forwarded,
-            expires_at=expires,
+            fresh=kind == INBOUND, expires_at=expires,
         )  # fmt: skip
         person = self.people[who]
         person.messages.append(entry)
