@@ -30,6 +30,10 @@ const READ_UP_EVERY: Duration = Duration::from_mins(5);
 /// After a handler's failure, before it is tried again.
 const HANDLER_PAUSE: Duration = Duration::from_secs(5);
 
+/// Pictures decoded at once. One of 12 megapixels takes 36 MB meanwhile, one of 25 takes 75; and
+/// one thread decodes more than a homeserver that makes its own previews can take.
+const DECODERS: usize = 1;
+
 /// The language of `[wording]`.
 pub fn language(config: &Config) -> Language {
     match config.wording.language {
@@ -127,14 +131,13 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
 fn runner(config: &Config, store: &Store) -> anyhow::Result<Runner> {
     let homeserver = homeserver(config)?;
     let bot = config.appservice.bot_user_id(&config.matrix.server_name);
-    let decoders = std::thread::available_parallelism().map_or(1, usize::from);
     let portals = Portals::new(
         store.clone(),
         homeserver.clone(),
         bot,
         config.appservice.bot_name.clone(),
         namer(config),
-        decoders,
+        DECODERS,
     );
     let witness = config
         .witness

@@ -11,6 +11,7 @@ homeserver. Only the standard library is used, so it runs before anything is ins
     homeserver.py user --dir DIR NAME           an ordinary account: {"user_id", "access_token"}
     homeserver.py status --dir DIR
     homeserver.py prepare --dir DIR [options]   write the configuration only
+    homeserver.py arrivals --dir DIR            when messages came in: {"room id": [milliseconds]}
     homeserver.py run --dir DIR                 run it until standard input closes (the tests)
     homeserver.py template                      make the empty database that new servers copy
 
@@ -556,6 +557,19 @@ def make_user(server: Server, name: str, admin: bool, display_name: str | None) 
         return account
 
 
+def arrivals(server: Server) -> dict:
+    """When each message of each room came in, by the server's own clock, in its order."""
+    database = server.dir / "homeserver.db"
+    query = (
+        "SELECT room_id, received_ts FROM events WHERE state_key IS NULL ORDER BY stream_ordering"
+    )
+    rooms: dict = {}
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
+        for room, received in connection.execute(query):
+            rooms.setdefault(room, []).append(received)
+    return rooms
+
+
 def _call(method: str, url: str, body: dict | None = None) -> dict:
     request = urllib.request.Request(
         url,
@@ -623,7 +637,12 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY=JSON", help="any key of Synapse's"
         )
-    for name, text in (("stop", "stop it"), ("status", "is it there?"), ("run", "run it here")):
+    for name, text in (
+        ("stop", "stop it"),
+        ("status", "is it there?"),
+        ("run", "run it here"),
+        ("arrivals", "when did messages come in?"),
+    ):
         commands.add_parser(name, help=text).add_argument("--dir", required=True)
     command = commands.add_parser("user", help="make an ordinary account")
     command.add_argument("--dir", required=True)
@@ -655,6 +674,8 @@ def main() -> int:
             running = server.is_running(facts)
             print(json.dumps({**facts, "running": running}))
             return 0 if running else 1
+        elif arguments.command == "arrivals":
+            print(json.dumps(arrivals(server)))
         else:
             account = make_user(server, arguments.name, arguments.admin, arguments.display_name)
             print(json.dumps(account))

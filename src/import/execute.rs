@@ -1,9 +1,13 @@
 //! Fills the room: read, upload, deliver, in one pass that can be interrupted anywhere.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +19,9 @@ use super::settings::Settings;
 use super::{source, upload};
 use crate::archive::{Archive, Record};
 use crate::portal::{Delivery, Portal, Portals};
+
+/// How often progress is written down at most: the record holds the whole plan.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 /// The wish that a run come to a stop at the next good moment.
 pub type Stop = CancellationToken;
@@ -47,30 +54,49 @@ pub async fn execute(
         doubts.open = settled.open,
         "the ledger agrees with the room"
     );
-    let mut deliveries = prepare_ahead(&portal, archive, job.plan(), settings).await?;
-    let mut batch = Vec::with_capacity(settings.batch_messages);
-    let mut done = 0;
-    loop {
-        if stop.is_cancelled() || job.pause_wanted().map_err(store_error)? {
-            return Ok(Outcome::Stopped);
-        }
-        batch.clear();
-        if deliveries.recv_many(&mut batch, settings.batch_messages).await == 0 {
-            break;
-        }
-        let mut due = Vec::with_capacity(batch.len());
-        for step in batch.drain(..) {
-            match step? {
-                Step::Deliver(delivery) => due.push(*delivery),
-                Step::Done => {}
-                Step::Remark => continue,
+    if stop.is_cancelled() || job.pause_wanted().map_err(store_error)? {
+        return Ok(Outcome::Stopped);
+    }
+    let started = Instant::now();
+    let steps = prepare_ahead(&portal, archive, job.plan(), settings).await?;
+    let passed = AtomicU64::new(0);
+    let deliveries = ReceiverStream::new(steps).filter_map(|step| {
+        let delivery = match step {
+            Ok(Step::Deliver(delivery)) => Some(Ok(*delivery)),
+            Ok(Step::Done) => {
+                passed.fetch_add(1, Ordering::Relaxed);
+                None
             }
-            done += 1;
+            Ok(Step::Remark) => None,
+            Err(error) => Some(Err(error)),
+        };
+        std::future::ready(delivery)
+    });
+    let mut sent = 0;
+    let mut noted = started;
+    let delivered = || {
+        sent += 1;
+        if noted.elapsed() >= PROGRESS_EVERY {
+            noted = Instant::now();
+            job.progress(passed.load(Ordering::Relaxed) + sent).map_err(store_error)?;
         }
-        portal.deliver(due).await?;
-        job.progress(done).map_err(store_error)?;
+        let is_over = stop.is_cancelled() || job.pause_wanted().map_err(store_error)?;
+        Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    };
+    let ended = portal.deliver(deliveries, settings.batch_messages, delivered).await;
+    let passed = passed.into_inner();
+    job.progress(passed + sent).map_err(store_error)?;
+    if ended?.is_break() {
+        return Ok(Outcome::Stopped);
     }
     portals.store().flush().await?;
+    tracing::info!(
+        job.id = job.id(),
+        messages.sent = sent,
+        messages.sent_before = passed,
+        duration_ms = started.elapsed().as_millis(),
+        "every message is in the room"
+    );
     Ok(Outcome::Sent)
 }
 

@@ -21,8 +21,11 @@ use crate::model::ids::Sha256;
 use crate::model::media::Attachment;
 use crate::store::UploadRecord;
 
-/// Files up to this size are held in memory, so that pictures can be measured and shrunk.
+/// Files up to this size are held in memory while they are looked at, one at a time, so that
+/// pictures can be measured and shrunk.
 const WHOLE_LIMIT_BYTES: u64 = 32 << 20;
+/// Larger ones are not held on to until they are uploaded, but read again: many may wait.
+const KEPT_LIMIT_BYTES: usize = 1 << 20;
 /// What is looked at of a larger file.
 const HEAD_BYTES: usize = 64 << 10;
 const CHUNK_BYTES: usize = 128 << 10;
@@ -196,9 +199,14 @@ impl Portals {
 
     /// Reads a file once: its digest, its kind, and what a client wants to know of it.
     async fn look(&self, blob: Blob, attachment: Attachment) -> io::Result<Seen> {
-        // Decoding is what costs memory and time, so the permit covers reading, too.
-        let closed = |_| io::Error::from(io::ErrorKind::Interrupted);
-        let permit = self.decoders().clone().acquire_owned().await.map_err(closed)?;
+        // Holding and decoding cost memory, so the permit covers reading, too. What is larger is
+        // neither held nor decoded.
+        let permit = if blob.size_bytes <= WHOLE_LIMIT_BYTES {
+            let closed = |_| io::Error::from(io::ErrorKind::Interrupted);
+            Some(self.decoders().clone().acquire_owned().await.map_err(closed)?)
+        } else {
+            None
+        };
         let (again, hint) = (blob.clone(), attachment.clone());
         let looked = tokio::task::spawn_blocking(move || {
             let seen = look_blocking(&blob, |kept, whole| media::probe(kept, whole, &attachment));
@@ -253,6 +261,7 @@ fn look_blocking(
     let kept = Bytes::from(sink.kept);
     let whole = (sink.read == kept.len() as u64).then(|| kept.clone());
     let probe = probe(&kept, whole.as_deref());
+    let whole = whole.filter(|bytes| bytes.len() <= KEPT_LIMIT_BYTES);
     Ok(Seen { facts: probe.into_facts(sink.read, digest), whole })
 }
 

@@ -1,4 +1,5 @@
-//! The one door. Converted, intended, flushed, sent, recorded: in this order, once.
+//! What the one door does with a message: converted, intended, flushed, sent, recorded, in this
+//! order, once. `ahead` has the door itself and the flush.
 
 use std::collections::BTreeMap;
 
@@ -103,33 +104,8 @@ impl Portal {
         Ok(true)
     }
 
-    /// Puts deliveries into the room, in order. What became of each stands in the ledger.
-    ///
-    /// As many as possible are intended with one flush: a delivery that answers one before it
-    /// in the same call waits until that one's event id is known. Deliveries that are done, or
-    /// half done, are finished, not repeated.
-    ///
-    /// # Errors
-    /// When the homeserver cannot be reached or our records fail. What was sent until then is
-    /// recorded, and the call can be repeated.
-    pub async fn deliver(&self, deliveries: Vec<Delivery>) -> Result<(), PortalError> {
-        let mut waiting = deliveries.into_iter().peekable();
-        while waiting.peek().is_some() {
-            let mut run: Vec<Prepared> = Vec::new();
-            while let Some(delivery) = waiting.next_if(|next| !answers_one_of(&next.message, &run))
-            {
-                run.push(self.prepare(delivery)?);
-            }
-            self.portals.store().flush().await?;
-            for prepared in run {
-                self.send(prepared).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Converts a message and writes its rows, unless they stand already.
-    fn prepare(&self, delivery: Delivery) -> Result<Prepared, PortalError> {
+    pub(super) fn prepare(&self, delivery: Delivery) -> Result<Prepared, PortalError> {
         let Delivery { ordinal, message, uploads } = delivery;
         let Converted { parts, .. } =
             self.resolve(&uploads, |resolved| convert::parts(&message, resolved, &self.policy));
@@ -165,7 +141,7 @@ impl Portal {
     }
 
     /// Sends what is not sent yet of one message, then what needs its event ids.
-    async fn send(&self, prepared: Prepared) -> Result<(), PortalError> {
+    pub(super) async fn send(&self, prepared: Prepared) -> Result<(), PortalError> {
         let Prepared { ordinal, message, uploads, rows, followups } = prepared;
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
@@ -320,7 +296,8 @@ impl Portal {
     }
 }
 
-struct Prepared {
+/// A message whose rows are written. Nothing of it may be sent before the next flush.
+pub(super) struct Prepared {
     ordinal: u64,
     message: Message,
     uploads: BTreeMap<String, Upload>,
@@ -331,16 +308,6 @@ struct Prepared {
 enum Followups {
     None,
     Wanted,
-}
-
-/// Whether a message needs the event id of one that is not sent yet: what it answers, or the
-/// root of its topic, whose id is spelled like that of the message that opened it.
-fn answers_one_of(message: &Message, run: &[Prepared]) -> bool {
-    let answered = message.reply_to.as_ref().and_then(|reply| reply.id.as_ref());
-    let topic = message.topic.as_ref();
-    run.iter().any(|Prepared { message: earlier, .. }| {
-        answered == Some(&earlier.id) || topic.is_some_and(|id| id.as_str() == earlier.id.as_str())
-    })
 }
 
 /// Whether a refusal concerns this event alone, so that the rest can go on without it. Only the

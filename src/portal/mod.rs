@@ -3,6 +3,7 @@
 //! `import` and `relay` decide what shall be said; here it is converted, written down, flushed,
 //! sent, and written down again, once and in order, whatever happens in between.
 
+mod ahead;
 mod blob;
 mod deliver;
 mod doubt;

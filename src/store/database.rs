@@ -12,8 +12,9 @@ use super::{sabotage, trees};
 /// What `meta/format` must say. A change of any record's shape raises it and brings a migration.
 const FORMAT: &[u8] = b"1";
 
-/// sled's page cache. Its default of one gibibyte is meant for databases that fill a machine.
-const CACHE_BYTES: u64 = 32 << 20;
+/// sled's page cache. Its default of one gibibyte is meant for databases that fill a machine; our
+/// rows are written and read in stretches.
+const CACHE_BYTES: u64 = 8 << 20;
 
 /// The daemon's records. Cheap to clone; all clones are one store.
 #[derive(Clone, Debug)]

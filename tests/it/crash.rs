@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use self::storm::Lie;
 use self::world::World;
+use crate::support::bars::{self, At, bar};
 
 mod compare;
 mod storm;
@@ -86,11 +87,7 @@ async fn killed_at_many_moments_and_at_every_write() {
         bar("crash.reordered", differences.reordered, &At::Most(0)),
         bar("crash.changed", differences.changed, &At::Most(0)),
     ];
-    // The Makefile prints them last, after what the test runner says.
-    match std::env::var_os("CRASH_FIGURES") {
-        Some(path) => std::fs::write(path, figures.concat()).unwrap(),
-        None => print!("{}", figures.concat()),
-    }
+    bars::show("CRASH_FIGURES", &figures);
     assert!(storm.faults.is_empty() && writes.faults.is_empty(), "a job did not end well");
     assert!(differences.none(), "the room is not what the undisturbed import made");
     assert!(at_ledger >= LEDGER_DEATHS, "not every ledger write was died at: {writes:#?}");
@@ -101,18 +98,3 @@ const MESSAGES: usize = 40;
 const TIMES: usize = 2;
 /// The three lines a sample begins with count, and each event is written as intended and as sent.
 const LEDGER_DEATHS: usize = (MESSAGES + 3) * 2 * TIMES;
-
-enum At {
-    Least(usize),
-    Most(usize),
-}
-
-/// One line of the project's form: what, how much, how much is wanted, and the verdict.
-fn bar(name: &str, value: usize, target: &At) -> String {
-    let (target, passes) = match target {
-        At::Least(least) => (format!(">={least}"), value >= *least),
-        At::Most(most) => (most.to_string(), value <= *most),
-    };
-    let verdict = if passes { "pass" } else { "miss" };
-    format!("bar {name} {value} {target} {verdict}\n")
-}

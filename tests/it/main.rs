@@ -6,6 +6,7 @@ mod access_rules;
 mod appservice;
 mod architecture;
 mod archive;
+mod bench;
 mod cli;
 mod crash;
 mod faults;

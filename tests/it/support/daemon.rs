@@ -130,9 +130,14 @@ impl Installation {
         Daemon { child, client }
     }
 
-    /// What the daemons of this state folder have logged last.
+    /// What the daemons of this state folder have logged.
+    pub fn whole_log(&self, process: &Process) -> String {
+        std::fs::read_to_string(self.log_path(process)).unwrap_or_default()
+    }
+
+    /// The end of it.
     pub fn log(&self, process: &Process) -> String {
-        let text = std::fs::read_to_string(self.log_path(process)).unwrap_or_default();
+        let text = self.whole_log(process);
         let lines: Vec<_> = text.lines().collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
@@ -147,7 +152,10 @@ impl Installation {
 
     fn program(&self, process: &Process) -> Command {
         let url = process.homeserver_url.as_ref().unwrap_or(&self.homeserver_url);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_passerelle"));
+        // The bench measures another build than the one the tests are linked with.
+        let program = std::env::var_os("PASSERELLE_PROGRAM");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_passerelle").into());
+        let mut command = Command::new(program);
         command
             .arg("--config")
             .arg(self.config())
@@ -197,6 +205,13 @@ impl Daemon {
     /// Lets a paused or failed job go on.
     pub async fn resume(&self, id: &str) {
         let _ = self.client.post(format!("http://passerelle/v1/jobs/{id}/resume")).send().await;
+    }
+
+    /// The most memory it has held so far, in kibibytes, as the kernel counts it.
+    pub fn peak_memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().strip_suffix(" kB").unwrap().parse().unwrap()
     }
 
     /// How it ended, if it has.

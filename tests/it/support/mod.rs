@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "clippy sees tests only in functions marked as such")]
 
+pub mod bars;
 pub mod compare;
 pub mod daemon;
 pub mod member;

@@ -31,6 +31,16 @@ pub struct Wanted {
     /// The title of the group, as in the file's name.
     pub title: String,
     pub names: Names,
+    pub photos: Photos,
+}
+
+/// What the files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Photos {
+    /// A few kilobytes each.
+    Tiny,
+    /// JPEG photos of this width and height, as a telephone makes them.
+    Of(u32, u32),
 }
 
 /// What the senders are called.
@@ -54,6 +64,7 @@ impl Wanted {
             from,
             title: "Cellule d’essai".to_owned(),
             names: Names::Usual,
+            photos: Photos::Tiny,
         }
     }
 }
@@ -92,7 +103,7 @@ pub struct TrueFile {
 }
 
 impl Sample {
-    /// Makes the export. At most a few kilobytes a file: real, decodable, and all different.
+    /// Makes the export. Its files are real, decodable, and all different.
     pub fn make(wanted: &Wanted) -> Self {
         let mut dice = Dice(wanted.seed);
         let senders = match wanted.names {
@@ -103,6 +114,10 @@ impl Sample {
         let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
         let mut truth = system_lines(wanted);
         let media = spread(wanted.media, wanted.messages);
+        let photo = match wanted.photos {
+            Photos::Tiny => None,
+            Photos::Of(width, height) => Some(Photo::take(width, height)),
+        };
         let mut previous: Option<Truth> = None;
         for (number, at) in instants(wanted).into_iter().enumerate() {
             let mut record = Truth {
@@ -112,7 +127,10 @@ impl Sample {
                 file: None,
             };
             if let Some(nth) = media.iter().position(|place| *place == number) {
-                let (file, bytes) = picture(&mut dice, nth, at);
+                let (file, bytes) = match &photo {
+                    None => picture(&mut dice, nth, at),
+                    Some(photo) => photo.again(nth, at),
+                };
                 zip.start_file(file.name.as_str(), stored()).unwrap();
                 zip.write_all(&bytes).unwrap();
                 record.file = Some(file);
@@ -300,14 +318,62 @@ fn picture(dice: &mut Dice, nth: usize, at: Timestamp) -> (TrueFile, Vec<u8>) {
     let (format, mime_type, name) = if nth % 4 == 3 {
         (ImageFormat::Png, "image/png", format!("Schéma n° {nth}.png"))
     } else {
-        let day = paris(at).strftime("%Y%m%d").to_string();
-        (ImageFormat::Jpeg, "image/jpeg", format!("IMG-{day}-WA{nth:04}.jpg"))
+        (ImageFormat::Jpeg, "image/jpeg", photo_name(nth, at))
     };
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, format).unwrap();
     let bytes = bytes.into_inner();
-    let sha256 = hex::encode(Sha256::digest(&bytes));
-    (TrueFile { name, mime_type, sha256, size_bytes: bytes.len(), width, height }, bytes)
+    (true_file(name, mime_type, &bytes, (width, height)), bytes)
+}
+
+fn photo_name(nth: usize, at: Timestamp) -> String {
+    format!("IMG-{}-WA{nth:04}.jpg", paris(at).strftime("%Y%m%d"))
+}
+
+fn true_file(
+    name: String,
+    mime_type: &'static str,
+    bytes: &[u8],
+    (width, height): (u32, u32),
+) -> TrueFile {
+    let sha256 = hex::encode(Sha256::digest(bytes));
+    TrueFile { name, mime_type, sha256, size_bytes: bytes.len(), width, height }
+}
+
+/// One large photo that becomes many: making each anew would take longer than importing it.
+struct Photo {
+    size: (u32, u32),
+    jpeg: Vec<u8>,
+}
+
+impl Photo {
+    /// Slopes, edges and grain, so that it weighs about what a photo of its size weighs.
+    fn take(width: u32, height: u32) -> Self {
+        let mut dice = Dice(u64::from(width));
+        let picture = RgbImage::from_fn(width, height, |x, y| {
+            let grain = dice.roll();
+            let slope = [x / 9, y / 7, (x + y) / 11];
+            let edge = if (x / 97 + y / 61).is_multiple_of(5) { 60 } else { 0 };
+            Rgb([0, 8, 16].map(|channel| {
+                let light =
+                    slope[channel / 8] + edge + u32::try_from(grain >> channel & 15).unwrap();
+                u8::try_from(light % 256).unwrap()
+            }))
+        });
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+        Self { size: (width, height), jpeg: bytes.into_inner() }
+    }
+
+    /// The same with a comment of its own: other bytes, another digest.
+    fn again(&self, nth: usize, at: Timestamp) -> (TrueFile, Vec<u8>) {
+        let comment = format!("photo {nth:08}");
+        let length = u16::try_from(comment.len() + 2).unwrap().to_be_bytes();
+        // After the two bytes a JPEG file begins with.
+        let (start, rest) = self.jpeg.split_at(2);
+        let bytes = [start, &[0xff, 0xfe], &length, comment.as_bytes(), rest].concat();
+        (true_file(photo_name(nth, at), "image/jpeg", &bytes, self.size), bytes)
+    }
 }
 
 /// Photos do not shrink, and Android does not try.

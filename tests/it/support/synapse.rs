@@ -4,6 +4,7 @@
 //! `sandbox/homeserver/homeserver.py`, which the demo uses too. Failures panic with the
 //! server's own words: a test without its homeserver has nothing to say.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -123,6 +124,13 @@ impl Synapse {
             user_id: account["user_id"].as_str().unwrap().to_owned(),
             token: account["access_token"].as_str().unwrap().to_owned(),
         }
+    }
+
+    /// When each message of each room came in, in milliseconds by the server's own clock.
+    pub async fn arrivals(&self) -> BTreeMap<String, Vec<u64>> {
+        let dir = text(self.dir.path());
+        let printed = blocking(move || script(&["arrivals", "--dir", &dir])).await;
+        serde_json::from_str(&printed).unwrap()
     }
 
     /// Ends it as an operator would (SIGTERM) and waits until it has ended.
