@@ -61,18 +61,20 @@ crash: venv ## Kill the daemon at many moments and compare (SEED=, KILLS=, BREAK
 	if [ -f $(CRASH_FIGURES) ]; then cat $(CRASH_FIGURES); fi; \
 	exit $$status
 
-# The program that is measured is the product's: release profile, no feature.
+# What is measured is the product: release profile, no feature. What measures is the tests' build.
 BENCH_FIGURES := target/bench-figures
-BENCH_CARGO := $(CARGO) test --release --locked --test it
+BENCH_CARGO := $(CARGO) test --locked $(SABOTAGE) --test it
 
 .PHONY: bench
 bench: venv ## Speed beside a bare loader, and memory (BENCH=one_room|eight_rooms|media|memory)
 	$(call step,bench: building)
+	$(CARGO) build --release --locked
 	$(BENCH_CARGO) --no-run
 	$(call step,bench: some minutes of imports and bare loads in turn)
 	@rm -f $(BENCH_FIGURES)
 	@status=0; \
 	BENCH='$(BENCH)' BENCH_FIGURES='$(CURDIR)/$(BENCH_FIGURES)' \
+	PASSERELLE_PROGRAM='$(CURDIR)/target/release/passerelle' \
 		$(BENCH_CARGO) -- --ignored --nocapture --exact bench::speed_and_memory || status=$$?; \
 	if [ -f $(BENCH_FIGURES) ]; then cat $(BENCH_FIGURES); fi; \
 	exit $$status

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reqwest::{Client, Method, Url};
+use reqwest::{Client, Method, Request, RequestBuilder, Url};
 use serde_json::{Value, json};
 
 use super::world::World;
@@ -87,13 +87,12 @@ fn creation(state: &Value) -> Value {
     })
 }
 
-/// A room with everybody in it and a connection that has been used.
+/// A room with everybody in it, a connection that has been used, and every request made: what is
+/// timed is the homeserver's work and the wire.
 pub struct Ready {
     pub room: String,
     client: Client,
-    base_url: String,
-    token: String,
-    prepared: Prepared,
+    requests: Vec<Request>,
 }
 
 impl Ready {
@@ -111,42 +110,58 @@ impl Ready {
             assert!(status.is_success(), "{said}");
         }
         let client = Client::builder().no_proxy().build().unwrap();
-        let base_url = world.synapse.base_url().to_owned();
+        let base_url = world.synapse.base_url();
         let warming = client.get(format!("{base_url}/_matrix/client/versions"));
         warming.send().await.unwrap().bytes().await.unwrap();
-        Self { room, client, base_url, token: world.token.clone(), prepared: prepared.clone() }
+        let steps = prepared.steps.iter().enumerate();
+        let requests = steps.map(|(number, step)| {
+            let transaction = format!("bare{number}");
+            let request = step.request(&client, base_url, &room, &transaction);
+            request.bearer_auth(&world.token).build().unwrap()
+        });
+        let requests = requests.collect();
+        Self { room, client, requests }
     }
 
     /// Uploads and sends, one thing after another, and says how long that took.
     pub async fn load(self) -> Duration {
         let started = Instant::now();
-        for (number, step) in self.prepared.steps.iter().enumerate() {
-            let request = match step {
-                Step::Upload { mime, bytes } => {
-                    let url = format!("{}/_matrix/media/v3/upload", self.base_url);
-                    let request = self.client.post(url).header("Content-Type", mime);
-                    request.body(bytes.clone())
-                }
-                Step::Send { sender, event_type, at, content } => {
-                    let mut url: Url = self.base_url.parse().unwrap();
-                    let transaction = format!("bare{number}");
-                    url.path_segments_mut()
-                        .unwrap()
-                        .extend(["_matrix", "client", "v3", "rooms", &self.room, "send"])
-                        .extend([event_type, &transaction]);
-                    url.query_pairs_mut()
-                        .append_pair("user_id", sender)
-                        .append_pair("device_id", "PASSERELLE")
-                        .append_pair("ts", at);
-                    let request = self.client.put(url).header("Content-Type", "application/json");
-                    request.body(content.clone())
-                }
-            };
-            let answer = request.bearer_auth(&self.token).send().await.unwrap();
+        for request in self.requests {
+            let answer = self.client.execute(request).await.unwrap();
             let status = answer.status();
             let said = answer.bytes().await.unwrap();
             assert!(status.is_success(), "{status} {}", String::from_utf8_lossy(&said));
         }
         started.elapsed()
+    }
+}
+
+impl Step {
+    fn request(
+        &self,
+        client: &Client,
+        base_url: &str,
+        room: &str,
+        transaction: &str,
+    ) -> RequestBuilder {
+        let mut url: Url = base_url.parse().unwrap();
+        match self {
+            Self::Upload { mime, bytes } => {
+                url.set_path("/_matrix/media/v3/upload");
+                client.post(url).header("Content-Type", mime).body(bytes.clone())
+            }
+            Self::Send { sender, event_type, at, content } => {
+                url.path_segments_mut()
+                    .unwrap()
+                    .extend(["_matrix", "client", "v3", "rooms", room, "send"])
+                    .extend([event_type, transaction]);
+                url.query_pairs_mut()
+                    .append_pair("user_id", sender)
+                    .append_pair("device_id", "PASSERELLE")
+                    .append_pair("ts", at);
+                let request = client.put(url).header("Content-Type", "application/json");
+                request.body(content.clone())
+            }
+        }
     }
 }
