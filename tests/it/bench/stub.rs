@@ -59,6 +59,7 @@ impl Stub {
             .route("/v3/createRoom", post(create_room))
             .route("/v3/joined_rooms", get(joined_rooms))
             .route("/v3/rooms/{room}/joined_members", get(joined_members))
+            .route("/v3/rooms/{room}/state", get(whole_state))
             .route("/v3/rooms/{room}/state/{kind}/", get(state).put(put_state))
             .route("/v3/rooms/{room}/state/{kind}/{key}", get(keyed_state))
             .route("/v3/rooms/{room}/invite", post(invite))
@@ -131,11 +132,13 @@ async fn create_room(
 ) -> Json<Value> {
     let mut room = Room::default();
     room.put("m.room.create", "", json!({ "room_version": wish["room_version"] }));
-    room.put("m.room.power_levels", "", wish["power_level_content_override"].clone());
+    if let Some(levels) = wish.get("power_level_content_override") {
+        room.put("m.room.power_levels", "", levels.clone());
+    }
     if let Some(name) = wish.get("name") {
         room.put("m.room.name", "", json!({ "name": name }));
     }
-    for event in wish["initial_state"].as_array().unwrap() {
+    for event in wish.get("initial_state").and_then(Value::as_array).into_iter().flatten() {
         room.put(event["type"].as_str().unwrap(), "", event["content"].clone());
     }
     room.put("m.room.member", &who(&headers, &asked), json!({ "membership": "join" }));
@@ -170,6 +173,17 @@ async fn keyed_state(
     Path((room, kind, key)): Path<(String, String, String)>,
 ) -> Response {
     known.lock().unwrap().room(&room).get(&kind, &key)
+}
+
+async fn whole_state(known: Known, Path(room): Path<String>) -> Json<Value> {
+    let mut known = known.lock().unwrap();
+    let told = |((kind, key), content): (&(String, String), &Value)| {
+        json!({
+            "event_id": "$state", "sender": "@_passerelle_bot:tchap.test", "origin_server_ts": 1,
+            "type": kind, "state_key": key, "content": content,
+        })
+    };
+    Json(known.room(&room).state.iter().map(told).collect())
 }
 
 async fn put_state(
