@@ -64,7 +64,7 @@ impl Stub {
             .route("/v3/rooms/{room}/state/{kind}/{key}", get(keyed_state))
             .route("/v3/rooms/{room}/invite", post(invite))
             .route("/v3/rooms/{room}/join", post(join))
-            .route("/v3/rooms/{room}/leave", post(yes))
+            .route("/v3/rooms/{room}/leave", post(leave))
             .route("/v3/rooms/{room}/send/{kind}/{transaction}", put(send))
             .route("/v3/rooms/{room}/messages", get(messages))
             .route("/v3/rooms/{room}/event/{event}", get(event));
@@ -195,21 +195,21 @@ async fn put_state(
     Json(json!({ "event_id": "$state" }))
 }
 
-async fn invite(known: Known, Path(room): Path<String>, Json(invited): Json<Value>) -> Json<Value> {
-    let content = json!({ "membership": "invite" });
-    let user = invited["user_id"].as_str().unwrap();
-    known.lock().unwrap().room(&room).put("m.room.member", user, content);
-    Json(json!({}))
+async fn invite(known: Known, room: Path<String>, Json(invited): Json<Value>) -> Json<Value> {
+    become_member(&known, &room, invited["user_id"].as_str().unwrap(), "invite")
 }
 
-async fn join(
-    known: Known,
-    Path(room): Path<String>,
-    headers: HeaderMap,
-    asked: Asked,
-) -> Json<Value> {
-    let content = json!({ "membership": "join" });
-    known.lock().unwrap().room(&room).put("m.room.member", &who(&headers, &asked), content);
+async fn join(known: Known, room: Path<String>, headers: HeaderMap, asked: Asked) -> Json<Value> {
+    become_member(&known, &room, &who(&headers, &asked), "join")
+}
+
+async fn leave(known: Known, room: Path<String>, headers: HeaderMap, asked: Asked) -> Json<Value> {
+    become_member(&known, &room, &who(&headers, &asked), "leave")
+}
+
+fn become_member(known: &Known, room: &str, user: &str, membership: &str) -> Json<Value> {
+    let content = json!({ "membership": membership });
+    known.lock().unwrap().room(room).put("m.room.member", user, content);
     Json(json!({ "room_id": room }))
 }
 
