@@ -15,8 +15,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::bot::Bot;
 use crate::config::{Config, Secret, WordingLanguage};
-use crate::import::{Places, Runner, Settings};
-use crate::matrix::{Account, Delivered, Homeserver, Listener, Lookup, Transaction, router};
+use crate::import::{Hands, Patience, Places, Runner, Settings};
+use crate::matrix::{
+    Account, Budget, Delivered, Errand, Homeserver, Listener, Lookup, Transaction, router,
+};
 use crate::model::time::Clock;
 use crate::portal::{GhostNamer, Portals};
 use crate::store::{InboxRow, PortalState, Store, StoreError, Stored};
@@ -98,7 +100,8 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     serve(&tasks, &stop, appservice, router(listener));
     serve(&tasks, &stop, operator, health(runner.clone(), counts.clone()));
     serve_socket(&tasks, &stop, socket, commands(runner.clone(), config.import.max_archive_bytes));
-    let inbox = Inbox { store: store.clone(), runner: runner.clone(), counts, arrived };
+    let upkeep = runner.portals().on_errand(Errand::Upkeep, stop.clone());
+    let inbox = Inbox { store: store.clone(), runner: runner.clone(), upkeep, counts, arrived };
     tasks.spawn(inbox.clone().take_in(arriving));
     tasks.spawn(
         inbox
@@ -129,7 +132,9 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
 }
 
 fn runner(config: &Config, store: &Store) -> anyhow::Result<Runner> {
-    let homeserver = homeserver(config)?;
+    let clock = Clock::system();
+    let budget = Budget::new(&config.pace, clock);
+    let homeserver = homeserver(config)?.under(&budget);
     let bot = config.appservice.bot_user_id(&config.matrix.server_name);
     let portals = Portals::new(
         store.clone(),
@@ -143,7 +148,8 @@ fn runner(config: &Config, store: &Store) -> anyhow::Result<Runner> {
         .witness
         .token
         .clone()
-        .map(|token: Secret| Homeserver::new(&config.matrix, token).map(Account::new))
+        .map(|token: Secret| Homeserver::new(&config.matrix, token))
+        .map(|made| made.map(|homeserver| Account::new(homeserver.under(&budget))))
         .transpose()?;
     if let (None, Some(file)) = (&witness, &config.witness.token_file) {
         anyhow::bail!(
@@ -168,7 +174,9 @@ fn runner(config: &Config, store: &Store) -> anyhow::Result<Runner> {
         witness,
     };
     let places = Places::below(&config.daemon.state_dir)?;
-    Ok(Runner::new(portals, settings, places, Clock::system()))
+    let patience = Patience { within: config.pace.resume_for, first: config.pace.resume_after };
+    let hands = Hands { jobs_at_once: config.pace.jobs_at_once, patience };
+    Ok(Runner::new(portals, settings, places, clock, hands))
 }
 
 /// Transactions on their way from the wire to whoever acts on them.
@@ -176,6 +184,8 @@ fn runner(config: &Config, store: &Store) -> anyhow::Result<Runner> {
 struct Inbox {
     store: Store,
     runner: Runner,
+    /// Calls that no person and no import waits for.
+    upkeep: Portals,
     counts: Health,
     arrived: Arc<Notify>,
 }
@@ -287,7 +297,7 @@ impl Inbox {
     }
 
     async fn read_up_room(&self, room: &RoomId, mark: &str) -> anyhow::Result<()> {
-        let bot = self.runner.portals().bot();
+        let bot = self.upkeep.bot();
         let mut missed = Vec::new();
         let mut newest = None;
         let mut from = None;

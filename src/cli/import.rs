@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -10,14 +9,14 @@ use ruma::{OwnedRoomId, OwnedUserId};
 
 use super::archive::Source;
 use super::client::Daemon;
+use super::status::{follow, follow_all, lasting, line, status};
 use super::{Exit, output};
 use crate::app;
 use crate::config::Config;
-use crate::import::{ImportError, Plan, PlanError, Report, Warning, Wishes, plan};
-use crate::matrix::RoomKind;
+use crate::import::{Effort, ImportError, Plan, PlanError, Report, Warning, Wishes, plan};
+use crate::matrix::{Limits, RoomKind};
 use crate::model::ids::ChatId;
 use crate::model::time::Clock;
-use crate::store::JobState;
 use crate::web::{JobView, MadeJob, NewJob};
 use crate::wording::Wording;
 
@@ -109,12 +108,14 @@ pub(super) struct PlanArguments {
 
 #[derive(Debug, Args)]
 pub(super) struct StartArguments {
-    /// The approved plan.
-    plan: PathBuf,
-    /// The archive, if it does not lie beside the plan.
+    /// The approved plans, to be carried out in this order.
+    #[arg(required = true, value_name = "PLAN")]
+    plans: Vec<PathBuf>,
+    /// The archive, if it does not lie beside the plan. With several plans, each archive lies
+    /// beside its own.
     #[arg(long, value_name = "FILE")]
     archive: Option<PathBuf>,
-    /// Stay until the job is done or has stopped.
+    /// Stay until the jobs are done or have stopped.
     #[arg(long)]
     wait: bool,
 }
@@ -208,7 +209,7 @@ async fn make_plan(arguments: PlanArguments, config: &Config) -> anyhow::Result<
         facts.files_bytes,
         made.participants.len()
     ));
-    output::say(&format!("about {} on a homeserver of usual speed", estimate(facts)));
+    say_effort(&made, config);
     if facts.files_too_large > 0 {
         output::say(&format!("{} file(s) are too large for the homeserver", facts.files_too_large));
     }
@@ -236,14 +237,25 @@ fn warn(warnings: &[Warning]) {
     }
 }
 
-/// A rough time for sending and reading back: Synapse takes some forty messages a second in one
-/// room, and some thirty files.
-fn estimate(facts: &crate::import::PlanFacts) -> String {
-    let seconds = (facts.messages + facts.files) / 35 + facts.messages / 500 + 5;
-    match seconds {
-        0..=90 => format!("{seconds} s"),
-        91..=5400 => format!("{} min", seconds.div_ceil(60)),
-        _ => format!("{} h", seconds.div_ceil(3600)),
+/// The calls the plan means, and how long they take as the daemon is configured.
+fn say_effort(plan: &Plan, config: &Config) {
+    let effort = Effort::of(plan);
+    let limits = Limits::from(&config.pace);
+    let pace = match limits.calls_per_second {
+        Some(rate) => format!("at {rate} call(s) a second"),
+        None => "as fast as a homeserver of usual speed".to_owned(),
+    };
+    output::say(&format!(
+        "about {} calls to the homeserver ({} messages, {} uploads, {} to prepare the room and its people, {} to read it back): {} {pace}",
+        effort.calls(),
+        effort.messages,
+        effort.uploads,
+        effort.opening,
+        effort.reading,
+        lasting(effort.duration(&limits)),
+    ));
+    if !config.pace.quiet_hours.is_none() {
+        output::say("quiet hours come on top: `passerelle import status` says when it will end");
     }
 }
 
@@ -258,9 +270,38 @@ fn explain(error: &ImportError) -> anyhow::Error {
 }
 
 async fn start(arguments: StartArguments, config: &Config) -> anyhow::Result<Exit> {
-    let StartArguments { plan: path, archive, wait } = arguments;
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let StartArguments { plans, archive, wait } = arguments;
+    if archive.is_some() && plans.len() > 1 {
+        bail!("--archive goes with one plan\nhint: put each archive beside its plan");
+    }
+    // Everything that can be known before the first is handed in.
+    let mut ready = Vec::with_capacity(plans.len());
+    for path in &plans {
+        ready.push(check_plan(path, archive.clone())?);
+    }
+    let daemon = Daemon::new(config)?;
+    let mut made = Vec::with_capacity(ready.len());
+    for (text, archive) in ready {
+        let (ticket, name) = daemon.hand_in(&archive).await?;
+        let new = NewJob { plan: text, spool: ticket.id, name };
+        let MadeJob { id } = daemon.post("/v1/jobs", Some(&new)).await?;
+        output::data(&id);
+        made.push(id);
+    }
+    if wait {
+        return follow_all(&made, config).await;
+    }
+    match made.as_slice() {
+        [one] => output::say(&format!("follow it with `passerelle import status {one} --wait`")),
+        _ => output::say("`passerelle import status` shows them all"),
+    }
+    Ok(Exit::Done)
+}
+
+/// A plan's text and its archive, if it can be started.
+fn check_plan(path: &Path, archive: Option<PathBuf>) -> anyhow::Result<(String, PathBuf)> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let plan = Plan::parse(&text)?;
     let objections = plan.objections(&config.rooms);
     if !objections.is_empty() {
@@ -277,16 +318,7 @@ async fn start(arguments: StartArguments, config: &Config) -> anyhow::Result<Exi
     }
     check_digest(&archive, &plan)?;
     warn(&warnings(&plan, config));
-    let daemon = Daemon::new(config)?;
-    let (ticket, name) = daemon.hand_in(&archive).await?;
-    let new = NewJob { plan: text, spool: ticket.id, name };
-    let made: MadeJob = daemon.post("/v1/jobs", Some(&new)).await?;
-    output::data(&made.id);
-    if wait {
-        return follow(&made.id, config).await;
-    }
-    output::say(&format!("follow it with `passerelle import status {} --wait`", made.id));
-    Ok(Exit::Done)
+    Ok((text, archive))
 }
 
 /// Before gigabytes are handed in: is it the archive the plan was made from?
@@ -301,67 +333,6 @@ fn check_digest(archive: &Path, plan: &Plan) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-async fn status(
-    job: Option<&str>,
-    json: bool,
-    wait: bool,
-    config: &Config,
-) -> anyhow::Result<Exit> {
-    let daemon = Daemon::new(config)?;
-    match job {
-        Some(id) if wait => follow(id, config).await,
-        Some(id) => {
-            let view: JobView = daemon.get(&format!("/v1/jobs/{id}")).await?;
-            output::data(&if json { serde_json::to_string_pretty(&view)? } else { long(&view) });
-            Ok(Exit::Done)
-        }
-        None => {
-            let views: Vec<JobView> = daemon.get("/v1/jobs").await?;
-            if json {
-                output::data(&serde_json::to_string_pretty(&views)?);
-            } else {
-                for view in &views {
-                    output::data(&line(view));
-                }
-            }
-            Ok(Exit::Done)
-        }
-    }
-}
-
-/// Shows a job's progress until it rests. Fails when the job did.
-async fn follow(id: &str, config: &Config) -> anyhow::Result<Exit> {
-    let daemon = Daemon::new(config)?;
-    let bar = output::bar(0, "importing");
-    loop {
-        let view: JobView = daemon.get(&format!("/v1/jobs/{id}")).await?;
-        bar.set_length(view.total);
-        bar.set_position(view.done);
-        match view.state {
-            JobState::Planned | JobState::Running => {}
-            JobState::Verifying => bar.set_message("verifying"),
-            JobState::Done => {
-                bar.finish_and_clear();
-                output::say(&long(&view));
-                return Ok(Exit::Done);
-            }
-            JobState::Paused | JobState::Failed | JobState::Cancelled => {
-                bar.finish_and_clear();
-                let go_on = format!("`passerelle import resume {id}` lets it go on");
-                let hint = match (view.state, view.hint.as_str()) {
-                    (JobState::Cancelled, _) => "make a new plan to import the chat".to_owned(),
-                    (_, "") => go_on,
-                    (_, hint) => format!("{hint}; then {go_on}"),
-                };
-                let fault =
-                    if view.fault.is_empty() { String::new() } else { format!(": {}", view.fault) };
-                bail!("job {id} is {}{fault}\nhint: {hint}", view.state.word());
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(400)).await;
-    }
 }
 
 async fn post(config: &Config, job: &str, what: &str) -> anyhow::Result<JobView> {
@@ -401,29 +372,4 @@ async fn verify(job: &str, archive: &Path, config: &Config) -> anyhow::Result<Ex
     let report: Report = daemon.post(&format!("/v1/jobs/{job}/verify"), Some(&body)).await?;
     output::data(&report.to_text(Wording::new(app::language(config))));
     Ok(if report.is_verified() { Exit::Done } else { Exit::CheckFailed })
-}
-
-fn line(view: &JobView) -> String {
-    format!("{}\t{}\t{}/{}\t{}", view.id, view.state.word(), view.done, view.total, view.room_name)
-}
-
-fn long(view: &JobView) -> String {
-    let mut text = format!(
-        "job {} is {}: {} of {} records, room {} ({})",
-        view.id,
-        view.state.word(),
-        view.done,
-        view.total,
-        view.room_name,
-        view.room_id.as_deref().unwrap_or("not made yet")
-    );
-    for (name, value) in
-        [("fault", &view.fault), ("hint", &view.hint)].iter().filter(|(_, value)| !value.is_empty())
-    {
-        text.extend(["\n", name, ": ", value]);
-    }
-    if let Some(report) = &view.report {
-        text.extend(["\nreport: ", report]);
-    }
-    text
 }

@@ -10,6 +10,7 @@ mod import;
 mod output;
 mod registration;
 mod run;
+mod status;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -10,10 +10,11 @@ use ruma::{RoomVersionId, ServerName, UserId};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use super::quiet_hours::QuietHours;
 use super::secret::Secret;
 use super::sections::{
     AppserviceSection, Config, DaemonSection, ImportSection, LogSection, MatrixSection,
-    OperatorSection, RoomsSection, WitnessSection, WordingSection,
+    OperatorSection, PaceSection, RoomsSection, WitnessSection, WordingSection,
 };
 
 /// The compiled-in layer, which also explains every key.
@@ -234,12 +235,43 @@ impl Sections {
                 max_file_bytes: self.value("import.max_file_bytes")?,
                 max_archive_bytes: self.value("import.max_archive_bytes")?,
             },
+            pace: self.pace()?,
             wording: WordingSection { language: self.value("wording.language")? },
             log: LogSection {
                 filter: self.value("log.filter")?,
                 format: self.value("log.format")?,
             },
         })
+    }
+
+    fn pace(&self) -> Result<PaceSection, ConfigError> {
+        let in_flight: usize = self.value("pace.in_flight")?;
+        let zone = self.parsed("pace.time_zone", "a time zone such as Europe/Paris", |text| {
+            jiff::tz::TimeZone::get(text).ok()
+        })?;
+        let resume_hours: u64 = self.value("pace.resume_for_h")?;
+        Ok(PaceSection {
+            calls_per_second: self.rate("pace.calls_per_second")?,
+            messages_per_second: self.rate("pace.messages_per_second")?,
+            in_flight: (in_flight > 0).then_some(in_flight),
+            jobs_at_once: self.at_least_one("pace.jobs_at_once")?,
+            quiet_hours: self.parsed(
+                "pace.quiet_hours",
+                "hours such as \"08:00-19:00\" or \"mon-fri 08:00-19:00\", with some of the week left free",
+                |text| QuietHours::parse(text, zone.clone()),
+            )?,
+            resume_for: Duration::from_secs(resume_hours.saturating_mul(3600)),
+            resume_after: Duration::from_secs(self.value("pace.resume_after_s")?),
+        })
+    }
+
+    /// A number a second; 0 is no bound.
+    fn rate(&self, key: &str) -> Result<Option<f64>, ConfigError> {
+        let rate: f64 = self.value(key)?;
+        if !(0.0..=1e6).contains(&rate) || (rate > 0.0 && rate < 0.01) {
+            return Err(self.wrong(key, "0 for no bound, or a number from 0.01 to 1000000"));
+        }
+        Ok((rate > 0.0).then_some(rate))
     }
 
     fn appservice(&self) -> Result<AppserviceSection, ConfigError> {
@@ -459,6 +491,20 @@ mod tests {
         );
         let text = message(load_text("[rooms]\nprofile = \"olvid\"\n", &[]));
         assert!(text.starts_with(": `rooms.profile` is `olvid`, expected"), "{text}");
+    }
+
+    #[test]
+    fn the_pace_is_polite_unless_told_otherwise() {
+        let pace = load_text("", &[]).unwrap().pace;
+        assert_eq!((pace.calls_per_second, pace.messages_per_second), (Some(1.0), None));
+        let pace = load_text("[pace]\ncalls_per_second = 0\nin_flight = 0\n", &[]).unwrap().pace;
+        assert_eq!((pace.calls_per_second, pace.in_flight), (None, None));
+        let text = message(load_text("[pace]\ncalls_per_second = -1\n", &[]));
+        assert!(text.starts_with(": `pace.calls_per_second` is `-1`, expected 0 for no"), "{text}");
+        let text = message(load_text("[pace]\nquiet_hours = \"00:00-00:00\"\n", &[]));
+        assert!(text.contains("with some of the week left free"), "{text}");
+        let text = message(load_text("[pace]\ntime_zone = \"Paris\"\n", &[]));
+        assert!(text.contains("expected a time zone"), "{text}");
     }
 
     #[test]

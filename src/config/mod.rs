@@ -4,13 +4,15 @@
 //! do not print themselves.
 
 mod load;
+mod quiet_hours;
 mod secret;
 mod sections;
 
 pub use load::{ConfigError, DEFAULTS, load};
+pub use quiet_hours::QuietHours;
 pub use secret::Secret;
 pub use sections::{
     AccessRules, AppserviceSection, Config, DaemonSection, ImportSection, LogFormat, LogSection,
-    MatrixSection, OperatorSection, RoomProfile, RoomsSection, WitnessSection, WordingLanguage,
-    WordingSection,
+    MatrixSection, OperatorSection, PaceSection, RoomProfile, RoomsSection, WitnessSection,
+    WordingLanguage, WordingSection,
 };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ruma::{OwnedServerName, OwnedUserId, RoomVersionId, UserId};
 use serde::Deserialize;
 
+use super::quiet_hours::QuietHours;
 use super::secret::Secret;
 
 /// The whole configuration, checked.
@@ -26,6 +27,8 @@ pub struct Config {
     pub rooms: RoomsSection,
     /// How imports run.
     pub import: ImportSection,
+    /// How fast, how many at once, and when.
+    pub pace: PaceSection,
     /// Texts for people.
     pub wording: WordingSection,
     /// Logs.
@@ -176,6 +179,25 @@ pub struct ImportSection {
     pub max_file_bytes: u64,
     /// Larger archives are refused.
     pub max_archive_bytes: u64,
+}
+
+/// `[pace]`
+#[derive(Clone, Debug)]
+pub struct PaceSection {
+    /// Calls to the homeserver a second, whoever makes them; `None` is no bound.
+    pub calls_per_second: Option<f64>,
+    /// Messages sent a second; `None` is no bound of their own.
+    pub messages_per_second: Option<f64>,
+    /// Calls without an answer yet; `None` is no bound.
+    pub in_flight: Option<usize>,
+    /// Jobs that run side by side.
+    pub jobs_at_once: usize,
+    /// When imports rest.
+    pub quiet_hours: QuietHours,
+    /// After a fault that may pass, how long a job is taken up again by itself.
+    pub resume_for: Duration,
+    /// How long it waits before the first of these tries; later ones wait longer.
+    pub resume_after: Duration,
 }
 
 /// `[wording]`

@@ -97,6 +97,11 @@ impl ImportError {
         }
     }
 
+    /// Whether it only says that the work was to stop.
+    pub fn is_halt(&self) -> bool {
+        matches!(self, Self::Portal(PortalError::Matrix(MatrixError::Halted { .. })))
+    }
+
     /// What it is, in a word or two for the log: the text may name people or files.
     pub fn word(&self) -> &'static str {
         match self {

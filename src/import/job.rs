@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::again::{self, Patience};
 use super::error::ImportError;
 use super::objection::PlanError;
 use super::plan::Plan;
@@ -102,6 +103,7 @@ impl Job {
             fault: String::new(),
             hint: String::new(),
             purged: false,
+            again: None,
         };
         store.put_job(&record)?;
         Ok(Self { record, plan, store: store.clone(), clock })
@@ -174,6 +176,7 @@ impl Job {
     pub fn finish(&mut self, not_invited: &[NotInvited]) -> Result<(), JobError> {
         match self.record.state {
             JobState::Verifying => {
+                self.record.again = None;
                 self.record.fault = String::new();
                 self.record.hint = String::new();
                 if !not_invited.is_empty() {
@@ -193,12 +196,17 @@ impl Job {
         }
     }
 
-    /// It stops because of a fault: paused if time may heal it, failed if not.
+    /// It stops because of a fault: paused if time may heal it, then to be taken up again by
+    /// itself as `patience` says; failed if not.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn stop_for(&mut self, error: &ImportError) -> Result<(), JobError> {
+    pub fn stop_for(&mut self, error: &ImportError, patience: &Patience) -> Result<(), JobError> {
         let state = if error.is_transient() { JobState::Paused } else { JobState::Failed };
+        let before = self.record.again.take();
+        if error.is_transient() {
+            self.record.again = patience.next(before, self.record.done, self.clock.now());
+        }
         self.record.fault = error.to_string();
         error.hint().clone_into(&mut self.record.hint);
         self.move_to(state)
@@ -209,9 +217,17 @@ impl Job {
     /// # Errors
     /// When the store fails.
     pub fn fail_verification(&mut self, fault: String) -> Result<(), JobError> {
+        self.record.again = None;
         self.record.fault = fault;
         "see `passerelle import report`; nobody was invited".clone_into(&mut self.record.hint);
         self.move_to(JobState::Failed)
+    }
+
+    /// Whether it can be taken up now by itself.
+    pub fn is_due(&self) -> bool {
+        let again = self.record.again.filter(|_| self.record.state == JobState::Paused);
+        let again = again.is_some_and(|again| again::is_due(&again, self.clock.now()));
+        self.record.state.is_due() || again
     }
 
     /// Whether it can be asked to pause now.
@@ -221,6 +237,8 @@ impl Job {
     pub fn check_pausable(&self) -> Result<(), JobError> {
         match self.record.state {
             JobState::Planned | JobState::Running | JobState::Verifying => Ok(()),
+            // It would have gone on by itself.
+            JobState::Paused if self.record.again.is_some() => Ok(()),
             JobState::Done | JobState::Paused | JobState::Failed | JobState::Cancelled => {
                 Err(self.wrong("paused"))
             }
@@ -240,9 +258,8 @@ impl Job {
     /// # Errors
     /// When the store fails.
     pub fn pause(&mut self) -> Result<(), JobError> {
-        self.record.fault = String::new();
-        self.record.hint = String::new();
-        self.move_to(JobState::Paused)
+        self.record.again = None;
+        self.enter(JobState::Paused)
     }
 
     /// It waits for its turn again.
@@ -253,6 +270,7 @@ impl Job {
         match self.record.state {
             JobState::Paused | JobState::Failed => {
                 self.store.want_pause(&self.record.id, Wanted::No)?;
+                self.record.again = None;
                 self.enter(JobState::Planned)
             }
             JobState::Planned
@@ -269,6 +287,7 @@ impl Job {
     /// When it is running, or the store fails.
     pub fn cancel(&mut self) -> Result<(), JobError> {
         self.check_cancellable()?;
+        self.record.again = None;
         self.enter(JobState::Cancelled)
     }
 

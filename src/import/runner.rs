@@ -1,32 +1,37 @@
-//! Takes due jobs up, one after another, and carries each to its end or its fault.
+//! Takes due jobs up in the order they were handed in, several at once, and keeps the fault of
+//! one from the others.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use ruma::RoomId;
+use futures_util::FutureExt;
 use thiserror::Error;
 use tokio::sync::Notify;
+use tokio::task::{JoinError, JoinSet};
 
+use super::again::Patience;
 use super::error::ImportError;
-use super::execute::{Outcome, Stop, execute};
+use super::execute::{Outcome, Stop};
 use super::job::{Job, JobError, store_error};
-use super::records::{RecordsFile, disk, private_folder, write_report};
-use super::report::{NotInvited, Report};
+use super::places::Places;
+use super::report::Report;
 use super::settings::Settings;
 use super::source::open_archive;
 use super::undo::{Undone, undo};
-use super::verify::verify;
-use super::warning::Warning;
-use crate::archive::Archive;
-use crate::matrix::{MatrixError, Refusal};
+use super::worker::Worker;
+use crate::matrix::Errand;
 use crate::model::ids::Sha256;
 use crate::model::time::Clock;
-use crate::portal::{Listed, Portals};
-use crate::store::{JobState, StoreError, Wanted};
+use crate::portal::Portals;
+use crate::store::{JobRecord, JobState, StoreError, Wanted};
 use crate::wording::Wording;
 
-const MILLISECONDS_A_DAY: u64 = 24 * 60 * 60 * 1000;
+/// How often the clock is looked at while a job waits for its next try: it may be set meanwhile.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(20);
 
 /// Runs the jobs of this daemon.
 #[derive(Clone, Debug)]
@@ -35,42 +40,33 @@ pub struct Runner {
     settings: Arc<Settings>,
     places: Arc<Places>,
     clock: Clock,
+    hands: Hands,
     due: Arc<Notify>,
-    claimed: Arc<Mutex<BTreeSet<String>>>,
+    /// Jobs somebody works on, and how to tell them to stop.
+    claimed: Arc<Mutex<BTreeMap<String, Stop>>>,
     taking_in: Arc<Mutex<()>>,
+    taken_up: Arc<AtomicU64>,
+}
+
+/// How many jobs run side by side, and how faults are outlived.
+#[derive(Clone, Copy, Debug)]
+pub struct Hands {
+    /// Jobs that run side by side.
+    pub jobs_at_once: usize,
+    /// When jobs that were stopped are taken up again by themselves.
+    pub patience: Patience,
 }
 
 /// The right to move one job, given to one task at a time.
 struct Claim {
     id: String,
-    claimed: Arc<Mutex<BTreeSet<String>>>,
+    halt: Stop,
+    claimed: Arc<Mutex<BTreeMap<String, Stop>>>,
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
-    }
-}
-
-/// Where working copies and reports lie.
-#[derive(Clone, Debug)]
-pub struct Places {
-    /// Archives that were handed in, one folder each.
-    pub spool: PathBuf,
-    /// Reports, one folder a job.
-    pub reports: PathBuf,
-}
-
-impl Places {
-    /// Below the daemon's state folder.
-    ///
-    /// # Errors
-    /// When the folders cannot be made.
-    pub fn below(state_dir: &Path) -> Result<Self, ImportError> {
-        let places = Self { spool: state_dir.join("spool"), reports: state_dir.join("reports") };
-        private_folder(&places.spool)?;
-        private_folder(&places.reports)?;
-        Ok(places)
     }
 }
 
@@ -87,15 +83,23 @@ pub enum CancelError {
 
 impl Runner {
     /// A runner over the portals of this installation.
-    pub fn new(portals: Portals, settings: Settings, places: Places, clock: Clock) -> Self {
+    pub fn new(
+        portals: Portals,
+        settings: Settings,
+        places: Places,
+        clock: Clock,
+        hands: Hands,
+    ) -> Self {
         Self {
             portals,
             settings: Arc::new(settings),
             places: Arc::new(places),
             clock,
+            hands,
             due: Arc::new(Notify::new()),
             claimed: Arc::default(),
             taking_in: Arc::default(),
+            taken_up: Arc::default(),
         }
     }
 
@@ -119,53 +123,99 @@ impl Runner {
         self.clock
     }
 
+    /// How many jobs run side by side, and how faults are outlived.
+    pub fn hands(&self) -> Hands {
+        self.hands
+    }
+
     /// Says that a job may be due.
     pub fn wake(&self) {
         self.due.notify_one();
     }
 
-    /// Runs due jobs until told to stop.
+    /// Runs due jobs until told to stop, then returns when each has come to a stop.
     ///
     /// # Errors
     /// When the store fails; a job's own fault is written into the job.
     pub async fn run(&self, stop: Stop) -> Result<(), JobError> {
-        loop {
-            if stop.is_cancelled() {
-                return Ok(());
+        // Cancelled on its own when the store fails.
+        let halt = stop.child_token();
+        let mut workers = JoinSet::new();
+        let mut failed = self.take_up(&mut workers, &stop, &halt).await;
+        halt.cancel();
+        while let Some(ended) = workers.join_next().await {
+            failed = failed.and(settled(ended));
+        }
+        failed
+    }
+
+    async fn take_up(
+        &self,
+        workers: &mut JoinSet<Result<(), JobError>>,
+        stop: &Stop,
+        halt: &Stop,
+    ) -> Result<(), JobError> {
+        while !stop.is_cancelled() {
+            while workers.len() < self.hands.jobs_at_once {
+                let Some((job, claim)) = self.next_due(halt)? else { break };
+                workers.spawn(self.clone().work(job, claim, halt.clone()));
             }
-            let Some((mut job, _claim)) = self.next_due()? else {
-                tokio::select! {
-                    () = self.due.notified() => continue,
-                    () = stop.cancelled() => return Ok(()),
-                }
-            };
-            tracing::info!(job.id = job.id(), "job taken up");
-            match self.carry(&mut job, &stop).await {
-                Ok(()) => tracing::info!(job.id = job.id(), job.state = ?job.state(), "job left"),
-                Err(error) => {
-                    // Its text may hold a file's or a person's name; the job keeps it.
-                    tracing::error!(
-                        job.id = job.id(),
-                        fault = error.word(),
-                        hint = error.hint(),
-                        "job stopped by a fault"
-                    );
-                    job.stop_for(&error)?;
-                }
+            let next_try = self.next_try()?;
+            tokio::select! {
+                Some(ended) = workers.join_next() => settled(ended)?,
+                () = self.due.notified() => {}
+                () = tokio::time::sleep(next_try) => {}
+                () = stop.cancelled() => {}
             }
-            self.portals.store().flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Works on a job until it rests, whatever happens to it.
+    async fn work(self, mut job: Job, claim: Claim, stop: Stop) -> Result<(), JobError> {
+        tracing::info!(job.id = job.id(), "job taken up");
+        let number = self.taken_up.fetch_add(1, Ordering::Relaxed);
+        let worker = self.worker(Errand::Import(number), claim.halt.clone());
+        let carried = AssertUnwindSafe(worker.carry(&mut job)).catch_unwind().await;
+        let carried = carried.unwrap_or_else(|_| {
+            // The others must not suffer for a defect that one archive brings out.
+            Err(ImportError::Task { reason: "it panicked, see the daemon's log".to_owned() })
+        });
+        match carried {
+            // A daemon that stops takes the job up again when it starts.
+            Ok(Outcome::Stopped) if stop.is_cancelled() => {}
+            Ok(Outcome::Stopped) => job.pause()?,
+            Ok(Outcome::Sent) => {}
+            Err(error) => {
+                // Its text may hold a file's or a person's name; the job keeps it.
+                tracing::error!(
+                    job.id = job.id(),
+                    fault = error.word(),
+                    hint = error.hint(),
+                    "job stopped by a fault"
+                );
+                job.stop_for(&error, &self.hands.patience)?;
+            }
+        }
+        tracing::info!(job.id = job.id(), job.state = ?job.state(), "job left");
+        Ok(self.portals.store().flush().await?)
+    }
+
+    fn worker(&self, errand: Errand, halt: Stop) -> Worker {
+        Worker {
+            portals: self.portals.on_errand(errand, halt.clone()),
+            settings: self.settings.on_errand(errand, &halt),
+            places: Arc::clone(&self.places),
+            halt,
         }
     }
 
-    /// The oldest due job that nobody else is busy with.
-    fn next_due(&self) -> Result<Option<(Job, Claim)>, JobError> {
-        for mut record in self.portals.store().jobs()? {
-            if !record.state.is_due() {
-                continue;
-            }
-            let Ok(claim) = self.claim(&record.id) else { continue };
+    /// The due job that was handed in first and that nobody else is busy with.
+    fn next_due(&self, halt: &Stop) -> Result<Option<(Job, Claim)>, JobError> {
+        for mut record in self.queue()? {
+            let Ok(claim) = self.claim(&record.id, halt.child_token()) else { continue };
             match self.job(&record.id) {
-                Ok(job) if job.state().is_due() => return Ok(Some((job, claim))),
+                Ok(job) if job.is_due() => return Ok(Some((job, claim))),
                 Ok(_) => {}
                 Err(JobError::Plan(error)) => {
                     // Written by another version. One such job must not stop the others.
@@ -179,6 +229,25 @@ impl Runner {
             }
         }
         Ok(None)
+    }
+
+    /// Jobs that run, wait for their turn or for their next try, in the order they were handed in.
+    pub(super) fn queue(&self) -> Result<Vec<JobRecord>, StoreError> {
+        let mut queue = self.portals.store().jobs()?;
+        queue.retain(|job| {
+            job.state.is_due() || (job.state == JobState::Paused && job.again.is_some())
+        });
+        queue.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+        Ok(queue)
+    }
+
+    /// How long it is until a job may be due for its next try.
+    fn next_try(&self) -> Result<Duration, StoreError> {
+        let now = self.clock.now();
+        let waiting = self.queue()?.into_iter().filter(|job| job.state == JobState::Paused);
+        let next = waiting.filter_map(|job| job.again).map(|again| again.at.0 - now.0).min();
+        let wait = next.map(|wait_ms| Duration::from_millis(wait_ms.max(0).unsigned_abs()));
+        Ok(wait.map_or(Duration::MAX, |wait| wait.clamp(Duration::from_millis(100), LOOK_AT_CLOCK)))
     }
 
     /// Takes in an approved plan whose archive lies in the spool; see [`Job::create`]. One at a
@@ -198,25 +267,37 @@ impl Runner {
         Job::create(self.portals.store(), self.clock, id, plan, plan_sha256, spool, rooms)
     }
 
-    fn claim(&self, id: &str) -> Result<Claim, JobError> {
+    fn claim(&self, id: &str, halt: Stop) -> Result<Claim, JobError> {
         let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        if !claimed.insert(id.to_owned()) {
+        if claimed.contains_key(id) {
             return Err(JobError::Busy { id: id.to_owned() });
         }
-        Ok(Claim { id: id.to_owned(), claimed: Arc::clone(&self.claimed) })
+        claimed.insert(id.to_owned(), halt.clone());
+        Ok(Claim { id: id.to_owned(), halt, claimed: Arc::clone(&self.claimed) })
     }
 
-    /// Asks a job to stop: at once if it waits for its turn, else at the next message.
+    /// Whether somebody works on a job.
+    pub(super) fn is_claimed(&self, id: &str) -> bool {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
+    }
+
+    /// Asks a job to stop: at once if it waits for its turn, else after the call under way.
     ///
     /// # Errors
     /// When it rests already.
     pub fn pause(&self, id: &str) -> Result<Job, JobError> {
-        let claim = self.claim(id);
+        let claim = self.claim(id, Stop::new());
         let mut job = self.job(id)?;
         job.check_pausable()?;
         match claim {
             Ok(_claim) => job.pause()?,
-            Err(_) => self.portals.store().want_pause(id, Wanted::Yes)?,
+            Err(_) => {
+                self.portals.store().want_pause(id, Wanted::Yes)?;
+                let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(halt) = claimed.get(id) {
+                    halt.cancel();
+                }
+            }
         }
         Ok(job)
     }
@@ -226,7 +307,7 @@ impl Runner {
     /// # Errors
     /// When it is not paused or failed.
     pub fn resume(&self, id: &str) -> Result<Job, JobError> {
-        let claim = self.claim(id)?;
+        let claim = self.claim(id, Stop::new())?;
         let mut job = self.job(id)?;
         job.resume()?;
         // The runner passes over claimed jobs, so it must not look before this one is free.
@@ -235,102 +316,18 @@ impl Runner {
         Ok(job)
     }
 
-    async fn carry(&self, job: &mut Job, stop: &Stop) -> Result<(), ImportError> {
-        let path = self.places.spool.join(&job.record().spool);
-        let archive = open_archive(&path, job.plan()).await?;
-        job.run().map_err(store_error)?;
-        match execute(job, &archive, &self.portals, &self.settings, stop).await? {
-            // A daemon that stops takes the job up again when it starts.
-            Outcome::Stopped if stop.is_cancelled() => return Ok(()),
-            Outcome::Stopped => return job.pause().map_err(store_error),
-            Outcome::Sent => {}
-        }
-        job.verify().map_err(store_error)?;
-        let report = self.read_back(job, &archive).await?;
-        if !report.is_verified() {
-            let fault = format!(
-                "the room differs from the archive in {} place(s), and {} of {} records are accounted for",
-                report.differences_total,
-                report.sums.disposed(),
-                report.head.archive.records
-            );
-            return job.fail_verification(fault).map_err(store_error);
-        }
-        if job.pause_wanted().map_err(store_error)? {
-            // Whoever asked for a pause does not want the room opened behind their back.
-            return job.pause().map_err(store_error);
-        }
-        let mut report = report;
-        report.not_invited = self.open_to_people(job).await?;
-        report.warnings.extend(self.open_to_space(job).await?);
-        self.keep_report(job, &report)?;
-        job.finish(&report.not_invited).map_err(store_error)?;
-        drop(archive);
-        self.purge(job).await
-    }
-
-    /// Invites the people of the plan, and lets the witness go. Returns whom the homeserver does
-    /// not let in, with its reason: one such person must not keep the others out.
-    async fn open_to_people(&self, job: &Job) -> Result<Vec<NotInvited>, ImportError> {
-        let store = self.portals.store();
-        let record = store.portal(&job.record().portal)?;
-        let room = record.and_then(|record| record.room_id).ok_or(ImportError::NoRoom)?;
-        let bot = self.portals.bot();
-        if store.room_mark(&room)?.is_none()
-            && let Some(newest) = bot.page_back(&room, None).await?.events.first()
-        {
-            // From here on people may speak: reading-up begins at this event.
-            store.put_room_mark(&room, newest.event_id.as_str())?;
-            store.flush().await?;
-        }
-        let mut refused = Vec::new();
-        for person in job.plan().room.admins.iter().chain(&job.plan().room.invite) {
-            match bot.invite(&room, person).await {
-                Ok(()) => {}
-                Err(MatrixError::Refused { errcode, message, .. }) => {
-                    let reason = format!("{errcode} {message}");
-                    let refusal = Refusal::of(&errcode, &message);
-                    refused.push(NotInvited { user: person.clone(), reason, refusal });
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        self.dismiss_witness(job, &room).await?;
-        Ok(refused)
-    }
-
-    /// Lets the members of the plan's space in, if it names one.
-    async fn open_to_space(&self, job: &Job) -> Result<Option<Warning>, ImportError> {
-        let Some(space) = job.plan().room.space() else { return Ok(None) };
-        let record = self.portals.store().portal(&job.record().portal)?;
-        let room = record.and_then(|record| record.room_id).ok_or(ImportError::NoRoom)?;
-        Ok(match self.portals.place_in_space(&room, &space).await? {
-            Listed::Yes => None,
-            Listed::No { reason } => Some(Warning::NotInSpace { space, reason }),
-        })
-    }
-
-    /// The witness leaves, unless the plan wants it there as a person.
-    async fn dismiss_witness(&self, job: &Job, room: &RoomId) -> Result<(), ImportError> {
-        let witness = self.settings.witness().await?;
-        let plan = &job.plan().room;
-        if plan.invite.contains(&witness.user) || plan.admins.contains(&witness.user) {
-            return Ok(());
-        }
-        Ok(witness.account.leave(room).await?)
-    }
-
     /// Verifies a finished job again, from the archive its owner hands in once more.
     ///
     /// # Errors
-    /// As [`verify`].
+    /// As [`super::verify()`].
     pub async fn verify_again(&self, job: &Job, path: &Path) -> Result<Report, ImportError> {
-        let _claim = self.claim(job.id()).map_err(store_error)?;
+        let _claim = self.claim(job.id(), Stop::new()).map_err(store_error)?;
+        let worker = self.worker(Errand::Upkeep, Stop::new());
         let archive = open_archive(path, job.plan()).await?;
-        let report = self.read_back(job, &archive).await;
+        let report = worker.read_back(job, &archive).await;
         let record = self.portals.store().portal(&job.record().portal)?;
         if let Some(room) = record.and_then(|record| record.room_id) {
-            self.dismiss_witness(job, &room).await?;
+            worker.dismiss_witness(job, &room).await?;
         }
         report
     }
@@ -341,107 +338,31 @@ impl Runner {
     /// # Errors
     /// When it is running, the homeserver cannot be reached, or our records fail.
     pub async fn cancel(&self, id: &str) -> Result<Undone, CancelError> {
-        let _claim = self.claim(id)?;
+        let _claim = self.claim(id, Stop::new())?;
         let mut job = self.job(id)?;
         job.check_cancellable()?;
         let wording = Wording::new(self.settings.language);
         let reason = wording.text("undo-reason", &[("job", job.id().into())]);
+        let worker = self.worker(Errand::Upkeep, Stop::new());
         // Without a working witness the rest can be taken back all the same.
-        let witness = self.settings.witness().await.ok();
-        let undone = undo(&job, &self.portals, witness.as_ref(), &reason).await?;
+        let witness = worker.settings.witness().await.ok();
+        let undone = undo(&job, &worker.portals, witness.as_ref(), &reason).await?;
         job.cancel()?;
-        self.purge(&mut job).await?;
+        self.places.purge(self.portals.store(), &mut job).await?;
         Ok(undone)
     }
 
-    /// Removes the working copy of a job's archive. The original is the owner's.
-    ///
-    /// That the job has ended is on disk first: a job that still seemed to be running after a
-    /// sudden end would look for the archive in vain.
-    async fn purge(&self, job: &mut Job) -> Result<(), ImportError> {
-        self.portals.store().flush().await?;
-        let Some((folder, _)) = job.record().spool.split_once('/') else { return Ok(()) };
-        let folder = self.places.spool.join(folder);
-        let shown = folder.display().to_string();
-        match tokio::fs::remove_dir_all(&folder).await {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(ImportError::Disk { path: shown, reason: error.to_string() });
-            }
-            _ => {}
-        }
-        job.purged().map_err(store_error)?;
-        tracing::info!(job.id = job.id(), "working copy of the archive removed");
-        Ok(())
-    }
-
-    /// Removes the working copies that a sudden end left behind: those of jobs that have ended,
-    /// and those that were handed in and became no job. To be called before commands are taken,
-    /// because what is being handed in is no job's yet.
+    /// Removes what a sudden end left behind: see [`Places::tidy`].
     ///
     /// # Errors
     /// When the store or the disk fails.
     pub async fn tidy(&self) -> Result<(), ImportError> {
-        let mut wanted = std::collections::HashSet::new();
-        for record in self.portals.store().jobs()? {
-            if record.purged {
-                continue;
-            }
-            match record.state {
-                JobState::Done | JobState::Cancelled => {
-                    let job = Job::load(self.portals.store(), self.clock, &record.id);
-                    self.purge(&mut job.map_err(store_error)?).await?;
-                }
-                JobState::Planned
-                | JobState::Running
-                | JobState::Verifying
-                | JobState::Paused
-                | JobState::Failed => {
-                    wanted.extend(record.spool.split('/').next().map(std::ffi::OsString::from));
-                }
-            }
-        }
-        let spool = &self.places.spool;
-        let listed = |error| disk(spool, &error);
-        let mut folders = tokio::fs::read_dir(spool).await.map_err(listed)?;
-        while let Some(folder) = folders.next_entry().await.map_err(listed)? {
-            if !wanted.contains(&folder.file_name()) {
-                let path = folder.path();
-                tokio::fs::remove_dir_all(&path).await.map_err(|error| disk(&path, &error))?;
-                tracing::info!("an archive that no job wants was removed from the spool");
-            }
-        }
-        Ok(())
-    }
-
-    /// Verifies, and keeps the report.
-    async fn read_back(&self, job: &Job, archive: &Arc<Archive>) -> Result<Report, ImportError> {
-        let folder = self.report_folder(job.id());
-        let mut lines = RecordsFile::create(&folder)?;
-        let mut report = verify(job, archive, &self.portals, &self.settings, &mut lines).await?;
-        report.warnings = self.warnings(job, &report.head.room_id).await?;
-        self.keep_report(job, &report)?;
-        Ok(report)
-    }
-
-    /// What is to be known of a room beside its messages.
-    async fn warnings(&self, job: &Job, room: &RoomId) -> Result<Vec<Warning>, ImportError> {
-        let (rooms, namer) = (&self.settings.rooms, self.portals.namer());
-        let mut list = job.plan().warnings(rooms, namer, job.now());
-        let retention = self.portals.bot().state(room, "m.room.retention", "").await?;
-        let lifetime = retention.as_ref().and_then(|content| content.get("max_lifetime"));
-        if let Some(lifetime_ms) = lifetime.and_then(serde_json::Value::as_u64) {
-            list.push(Warning::RoomForgets { days: lifetime_ms / MILLISECONDS_A_DAY });
-        }
-        Ok(list)
-    }
-
-    fn keep_report(&self, job: &Job, report: &Report) -> Result<(), ImportError> {
-        write_report(&self.report_folder(job.id()), report, Wording::new(self.settings.language))
+        self.places.tidy(self.portals.store(), self.clock).await
     }
 
     /// Where a job's report lies.
     pub fn report_folder(&self, job: &str) -> PathBuf {
-        self.places.reports.join(job)
+        self.places.report_folder(job)
     }
 
     /// One job.
@@ -459,4 +380,9 @@ impl Runner {
     pub fn states(&self) -> Result<Vec<JobState>, StoreError> {
         Ok(self.portals.store().jobs()?.into_iter().map(|job| job.state).collect())
     }
+}
+
+/// How a worker ended. One that panicked outside its job's own work is a defect worth an end.
+fn settled(ended: Result<Result<(), JobError>, JoinError>) -> Result<(), JobError> {
+    ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

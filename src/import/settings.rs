@@ -1,10 +1,11 @@
 //! How imports run in this installation.
 
 use ruma::OwnedUserId;
+use tokio_util::sync::CancellationToken;
 
 use super::error::ImportError;
 use crate::config::RoomsSection;
-use crate::matrix::{Account, Lookup, MatrixError, RoomKind, RoomWish};
+use crate::matrix::{Account, Errand, Lookup, MatrixError, RoomKind, RoomWish};
 use crate::model::ids::Network;
 use crate::portal::Portals;
 use crate::wording::Language;
@@ -44,6 +45,15 @@ pub struct Witness {
 }
 
 impl Settings {
+    /// The same, the homeserver called for somebody else, until `halt`.
+    pub(super) fn on_errand(&self, errand: Errand, halt: &CancellationToken) -> Self {
+        Self {
+            lookup: self.lookup.on_errand(errand, halt.clone()),
+            witness: self.witness.as_ref().map(|one| one.on_errand(errand, halt.clone())),
+            ..self.clone()
+        }
+    }
+
     /// The witness, asked who it is.
     ///
     /// # Errors

@@ -7,10 +7,12 @@ use futures_util::{Stream, StreamExt};
 use ruma::api::Direction;
 use ruma::api::client::{account::whoami, membership, room};
 use ruma::{EventId, OwnedMxcUri, OwnedUserId, RoomId};
+use tokio_util::sync::CancellationToken;
 
 use super::error::MatrixError;
-use super::homeserver::Homeserver;
+use super::homeserver::{Homeserver, heed};
 use super::intent::page;
+use super::pace::Errand;
 use super::timeline::{Page, RoomEvent};
 
 /// Acts with an ordinary access token, outside the application service.
@@ -26,6 +28,12 @@ impl Account {
     /// Wraps a homeserver whose token is that of an ordinary account.
     pub fn new(homeserver: Homeserver) -> Self {
         Self { homeserver }
+    }
+
+    /// The same account, called for somebody else, until `halt`.
+    #[must_use]
+    pub fn on_errand(&self, errand: Errand, halt: CancellationToken) -> Self {
+        Self { homeserver: self.homeserver.on_errand(errand, halt) }
     }
 
     /// Whose token it is.
@@ -130,16 +138,22 @@ impl Account {
             .get(url)
             .timeout(self.homeserver.transfer_timeout(size_bytes))
             .bearer_auth(self.homeserver.token.expose());
+        let turn = self.homeserver.turn(endpoint).await?;
         let answer = request.send().await.map_err(|error| unreachable(endpoint, error))?;
+        let headers = answer.headers().clone();
         let status = answer.status();
         if !status.is_success() {
             let body = answer.bytes().await.map_err(|error| unreachable(endpoint, error))?;
-            return Err(MatrixError::from_answer(endpoint, status, &body));
+            let error = MatrixError::from_answer(endpoint, status, &body).or_header(&headers);
+            heed(&turn, &error);
+            return Err(error);
         }
         let endpoint = endpoint.to_owned();
-        let stream = answer
-            .bytes_stream()
-            .map(move |chunk| chunk.map_err(|error| unreachable(&endpoint, error)));
+        let stream = answer.bytes_stream().map(move |chunk| {
+            // The call is over when its last byte is here.
+            let _turn = &turn;
+            chunk.map_err(|error| unreachable(&endpoint, error))
+        });
         Ok(Box::pin(stream))
     }
 }

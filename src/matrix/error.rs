@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -72,6 +73,12 @@ pub enum MatrixError {
         /// Why not.
         reason: String,
     },
+    /// The call was not made, because whoever wanted it stops.
+    #[error("{endpoint} was not called: the work it belongs to stops")]
+    Halted {
+        /// Method and path, without ids.
+        endpoint: String,
+    },
     /// The bytes of an upload could not be read on our side.
     #[error("a file could not be read for its upload: {reason}")]
     Source {
@@ -99,7 +106,10 @@ impl MatrixError {
     /// Whether the same request may succeed later, unchanged.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::RateLimited { .. } | Self::Server { .. } => true,
+            Self::Unreachable { .. }
+            | Self::RateLimited { .. }
+            | Self::Server { .. }
+            | Self::Halted { .. } => true,
             Self::TokenRejected { .. }
             | Self::Refused { .. }
             | Self::Malformed { .. }
@@ -118,6 +128,7 @@ impl MatrixError {
             | Self::TokenRejected { .. }
             | Self::Malformed { .. }
             | Self::Request { .. }
+            | Self::Halted { .. }
             | Self::Source { .. } => None,
         }
     }
@@ -132,6 +143,7 @@ impl MatrixError {
             Self::Refused { .. } => "refused",
             Self::Malformed { .. } => "malformed answer",
             Self::Request { .. } => "impossible request",
+            Self::Halted { .. } => "halted",
             Self::Source { .. } => "unreadable upload",
         }
     }
@@ -152,8 +164,17 @@ impl MatrixError {
             }
             Self::Malformed { .. } => "something between us and the homeserver changes answers",
             Self::Request { .. } => "this is a defect of passerelle, please report it",
+            Self::Halted { .. } => "it goes on where it stopped",
             Self::Source { .. } => "check the spool's disk",
         }
+    }
+
+    /// The wait of a `Retry-After` header in seconds, where the answer's body states none.
+    pub(super) fn or_header(self, headers: &HeaderMap) -> Self {
+        let Self::RateLimited { endpoint, retry_after: None } = self else { return self };
+        let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let seconds = seconds.and_then(|text| text.trim().parse().ok());
+        Self::RateLimited { endpoint, retry_after: seconds.map(Duration::from_secs) }
     }
 
     /// Sorts an unsuccessful answer.
@@ -191,6 +212,14 @@ mod tests {
             error,
             MatrixError::RateLimited { retry_after: Some(pause), .. }
                 if pause == Duration::from_millis(1500)
+        ));
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, "7".parse().unwrap());
+        let bare = MatrixError::from_answer("PUT x", StatusCode::TOO_MANY_REQUESTS, b"slow");
+        assert!(matches!(
+            bare.or_header(&headers),
+            MatrixError::RateLimited { retry_after: Some(pause), .. }
+                if pause == Duration::from_secs(7)
         ));
         let html = MatrixError::from_answer("GET x", StatusCode::BAD_GATEWAY, b"<html>");
         assert!(html.is_transient());

@@ -14,12 +14,17 @@ use ruma::api::{
     OutgoingRequestAppserviceExt, SupportedVersions,
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::actor::Actor;
+use super::budget::{Budget, Permit};
 use super::error::MatrixError;
+use super::pace::{Errand, Load};
 use crate::config::{MatrixSection, Secret};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// [`endpoint_name`] of the sending of a message.
+const SEND: &str = "PUT send_message_event";
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// A homeserver and a token for it. Cheap to clone.
@@ -32,10 +37,14 @@ pub struct Homeserver {
     patience: Duration,
     request_timeout: Duration,
     versions: SupportedVersions,
+    budget: Budget,
+    errand: Errand,
+    /// Ends the wait for a turn, and makes no call any more.
+    halt: CancellationToken,
 }
 
 impl Homeserver {
-    /// A client for the configured homeserver, speaking with `token`.
+    /// A client for the configured homeserver, speaking with `token`, as fast as it can.
     ///
     /// # Errors
     /// When the TLS library cannot be set up.
@@ -58,7 +67,28 @@ impl Homeserver {
             patience: section.patience,
             request_timeout: section.request_timeout,
             versions,
+            budget: Budget::unlimited(),
+            errand: Errand::People,
+            halt: CancellationToken::new(),
         })
+    }
+
+    /// The same homeserver, called within `budget`.
+    #[must_use]
+    pub fn under(mut self, budget: &Budget) -> Self {
+        self.budget = budget.clone();
+        self
+    }
+
+    /// The same homeserver, called for somebody else, until `halt`.
+    #[must_use]
+    pub fn on_errand(&self, errand: Errand, halt: CancellationToken) -> Self {
+        Self { errand, halt, ..self.clone() }
+    }
+
+    /// The budget its calls come from.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     /// The same homeserver, giving up on transient failures at once.
@@ -84,7 +114,8 @@ impl Homeserver {
         Ok(self.call_once(None, request).await?.duration)
     }
 
-    /// The specification versions the homeserver speaks; needs no token.
+    /// The specification versions the homeserver speaks; needs no token. Outside the budget: it
+    /// asks whether the homeserver answers at all, and no limit counts it.
     ///
     /// # Errors
     /// When it cannot be reached.
@@ -96,7 +127,7 @@ impl Homeserver {
             .get(url)
             .build()
             .map_err(|error| MatrixError::Request { reason: error.to_string() })?;
-        let answer = self.exchange(endpoint, request).await?;
+        let answer = self.exchange_now(endpoint, request).await?;
         let answer: get_supported_versions::Response = IncomingResponse::try_from_http_response(
             answer,
         )
@@ -128,25 +159,30 @@ impl Homeserver {
     where
         F: Future<Output = Result<T, MatrixError>>,
     {
-        let deadline = Instant::now() + self.patience;
+        // Patience begins with the first failure: waiting for one's turn is none.
+        let mut deadline = None;
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match attempt().await {
+                Err(error @ MatrixError::Halted { .. }) => return Err(error),
                 Err(error) if error.is_transient() => error,
                 settled => return settled,
             };
-            let asked = if let MatrixError::RateLimited { retry_after, .. } = &error {
-                *retry_after
-            } else {
-                None
-            };
-            let wait = asked.unwrap_or(pause);
+            // The budget keeps everybody from calling for as long as the homeserver asks.
+            let held = matches!(error, MatrixError::RateLimited { .. });
+            let wait = if held { self.budget.figures().held } else { pause };
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.patience);
             if Instant::now() + wait > deadline {
                 return Err(error);
             }
-            tracing::debug!(wait_ms = wait.as_millis(), "waiting out a homeserver failure");
-            tokio::time::sleep(wait).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            if !held {
+                tracing::debug!(wait_ms = wait.as_millis(), "waiting out a homeserver failure");
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = self.halt.cancelled() => {}
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
         }
     }
 
@@ -185,8 +221,28 @@ impl Homeserver {
             .map_err(|error| MatrixError::Malformed { endpoint, reason: error.to_string() })
     }
 
-    /// Sends a request and returns a successful answer whole.
+    /// Waits for a turn, sends a request and returns a successful answer whole.
     pub(super) async fn exchange(
+        &self,
+        endpoint: &str,
+        request: reqwest::Request,
+    ) -> Result<http::Response<Bytes>, MatrixError> {
+        let turn = self.turn(endpoint).await?;
+        let answer = self.exchange_now(endpoint, request).await;
+        if let Err(error) = &answer {
+            heed(&turn, error);
+        }
+        answer
+    }
+
+    /// Waits until a call may go.
+    pub(super) async fn turn(&self, endpoint: &str) -> Result<Permit, MatrixError> {
+        let load = if endpoint == SEND { Load::Message } else { Load::Other };
+        let turn = self.budget.acquire(self.errand, load, &self.halt).await;
+        turn.map_err(|_| MatrixError::Halted { endpoint: endpoint.to_owned() })
+    }
+
+    async fn exchange_now(
         &self,
         endpoint: &str,
         request: reqwest::Request,
@@ -200,12 +256,19 @@ impl Homeserver {
         let headers = answer.headers().clone();
         let body = answer.bytes().await.map_err(unreachable)?;
         if !status.is_success() {
-            return Err(MatrixError::from_answer(endpoint, status, &body));
+            return Err(MatrixError::from_answer(endpoint, status, &body).or_header(&headers));
         }
         let mut whole = http::Response::new(body);
         *whole.status_mut() = status;
         *whole.headers_mut() = headers;
         Ok(whole)
+    }
+}
+
+/// Tells the budget when the homeserver asked for a pause.
+pub(super) fn heed(turn: &Permit, error: &MatrixError) {
+    if let MatrixError::RateLimited { retry_after, .. } = error {
+        turn.refused(*retry_after);
     }
 }
 
@@ -222,4 +285,16 @@ fn root_cause(error: &dyn std::error::Error) -> String {
         deepest = source;
     }
     deepest.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use ruma::api::client::message::send_message_event;
+
+    use super::*;
+
+    #[test]
+    fn the_sending_of_a_message_is_known_by_its_name() {
+        assert_eq!(endpoint_name::<send_message_event::v3::Request>(), SEND);
+    }
 }

@@ -2,9 +2,11 @@
 
 use ruma::UserId;
 use ruma::api::client::{authenticated_media::get_media_config, profile};
+use tokio_util::sync::CancellationToken;
 
 use super::error::MatrixError;
 use super::homeserver::Homeserver;
+use super::pace::Errand;
 
 /// Read-only view of a homeserver.
 #[derive(Clone, Debug)]
@@ -16,6 +18,12 @@ impl Lookup {
     /// Looks with the service's own token.
     pub fn new(homeserver: Homeserver) -> Self {
         Self { homeserver }
+    }
+
+    /// The same view, for somebody else, until `halt`.
+    #[must_use]
+    pub fn on_errand(&self, errand: Errand, halt: CancellationToken) -> Self {
+        Self { homeserver: self.homeserver.on_errand(errand, halt) }
     }
 
     /// The largest file the homeserver takes, in bytes.

@@ -6,12 +6,15 @@ use std::time::Duration;
 use ruma::{OwnedRoomId, OwnedUserId, RoomId};
 use serde_json::Value;
 use tokio::sync::{OnceCell, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::error::PortalError;
 use super::room_check::difference;
 use super::roster::GhostNamer;
 use crate::config::{AccessRules, RoomProfile, RoomsSection};
-use crate::matrix::{Flavour, Homeserver, Intent, MatrixError, PORTAL_EVENT, RoomRules, RoomWish};
+use crate::matrix::{
+    Errand, Flavour, Homeserver, Intent, MatrixError, PORTAL_EVENT, RoomRules, RoomWish,
+};
 use crate::store::{PortalRecord, PortalState, Store};
 
 /// A createRoom that was under way when we died may finish this much later.
@@ -67,6 +70,12 @@ impl Portals {
     /// The homeserver.
     pub fn homeserver(&self) -> &Homeserver {
         &self.homeserver
+    }
+
+    /// The same portals, the homeserver called for somebody else, until `halt`.
+    #[must_use]
+    pub fn on_errand(&self, errand: Errand, halt: CancellationToken) -> Self {
+        Self { homeserver: self.homeserver.on_errand(errand, halt), ..self.clone() }
     }
 
     /// Acts as the bot.

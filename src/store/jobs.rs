@@ -37,6 +37,22 @@ pub struct JobRecord {
     pub hint: String,
     /// Whether the working copy of the archive has been removed.
     pub purged: bool,
+    /// Set while it is taken up again by itself after a fault that may pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Again>,
+}
+
+/// A job's tries since it last got on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// When the next one is due.
+    pub at: UnixMillis,
+    /// How many there have been, this one counted.
+    pub tries: u32,
+    /// When the first fault came.
+    pub since: UnixMillis,
+    /// How many messages had been dealt with by then.
+    pub done: u64,
 }
 
 /// Where a job stands.
@@ -51,7 +67,7 @@ pub enum JobState {
     Verifying,
     /// Verified; people are invited.
     Done,
-    /// Stopped, to be resumed by hand.
+    /// Stopped, to be resumed by hand, or by itself when [`JobRecord::again`] says so.
     Paused,
     /// Stopped by something that needs a decision; can be resumed.
     Failed,

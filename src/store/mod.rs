@@ -16,7 +16,7 @@ mod uploads;
 pub use database::{Store, StoreError};
 pub use ghosts::GhostRecord;
 pub use inbox::{InboxRow, Stored};
-pub use jobs::{JobRecord, JobState, Wanted};
+pub use jobs::{Again, JobRecord, JobState, Wanted};
 pub use ledger::{LedgerRow, MessageRow, PartKey, PartState};
 pub use portals::{PortalRecord, PortalState};
 pub use uploads::UploadRecord;

@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
 use super::spool::{SpoolError, inside, take_in};
+use super::view::{JobView, view};
 use crate::import::{
-    CancelError, ImportError, JobError, Objection, PlanError, Report, Runner, Undone,
+    CancelError, ImportError, Job, JobError, Objection, PlanError, Report, Runner, Undone,
 };
 use crate::model::ids::Sha256;
-use crate::model::time::UnixMillis;
 use crate::store::{JobRecord, JobState, StoreError};
 
 /// A plan is text; a thousand participants make a few hundred kilobytes.
@@ -43,33 +43,6 @@ pub struct NewJob {
 pub struct MadeJob {
     /// Its id.
     pub id: String,
-}
-
-/// A job as the CLI shows it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct JobView {
-    /// Its id.
-    pub id: String,
-    /// Where it stands.
-    pub state: JobState,
-    /// Records dealt with.
-    pub done: u64,
-    /// Records in all.
-    pub total: u64,
-    /// Its room, once there is one.
-    pub room_id: Option<String>,
-    /// The room's name.
-    pub room_name: String,
-    /// When it was taken in.
-    pub created_at: UnixMillis,
-    /// When it last moved.
-    pub changed_at: UnixMillis,
-    /// Why it stopped.
-    pub fault: String,
-    /// What to do about it.
-    pub hint: String,
-    /// Where its report lies, once there is one.
-    pub report: Option<String>,
 }
 
 /// An error as the socket tells it.
@@ -163,15 +136,19 @@ async fn new_job(
 
 async fn list_jobs(State(shared): State<Shared>) -> Result<Json<Vec<JobView>>, Failure> {
     let records = shared.runner.portals().store().jobs()?;
-    Ok(Json(records.iter().map(|record| view(&shared, record)).collect::<Result<_, _>>()?))
+    let standings = shared.runner.standings()?;
+    let view = |record: &JobRecord| {
+        let standing = standings.get(&record.id).copied().unwrap_or_default();
+        view(&shared.runner, record, standing)
+    };
+    Ok(Json(records.iter().map(view).collect::<Result<_, _>>()?))
 }
 
 async fn one_job(
     State(shared): State<Shared>,
     Path(id): Path<String>,
 ) -> Result<Json<JobView>, Failure> {
-    let job = shared.runner.job(&id)?;
-    Ok(Json(view(&shared, job.record())?))
+    shown(&shared, &shared.runner.job(&id)?)
 }
 
 async fn pause(
@@ -180,7 +157,7 @@ async fn pause(
 ) -> Result<Json<JobView>, Failure> {
     let job = shared.runner.pause(&id)?;
     shared.runner.portals().store().flush().await?;
-    Ok(Json(view(&shared, job.record())?))
+    shown(&shared, &job)
 }
 
 async fn resume(
@@ -189,7 +166,7 @@ async fn resume(
 ) -> Result<Json<JobView>, Failure> {
     let job = shared.runner.resume(&id)?;
     shared.runner.portals().store().flush().await?;
-    Ok(Json(view(&shared, job.record())?))
+    shown(&shared, &job)
 }
 
 async fn cancel(
@@ -257,25 +234,9 @@ async fn report(State(shared): State<Shared>, Path(id): Path<String>) -> Result<
     }
 }
 
-fn view(shared: &Shared, record: &JobRecord) -> Result<JobView, StoreError> {
-    let store = shared.runner.portals().store();
-    let room_id = store.portal(&record.portal)?.and_then(|portal| portal.room_id);
-    let report = shared.runner.report_folder(&record.id).join("report.txt");
-    let room_name =
-        shared.runner.job(&record.id).map(|job| job.plan().room.name.clone()).unwrap_or_default();
-    Ok(JobView {
-        id: record.id.clone(),
-        state: record.state,
-        done: record.done,
-        total: record.total,
-        room_id: room_id.map(|id| id.to_string()),
-        room_name,
-        created_at: record.created_at,
-        changed_at: record.changed_at,
-        fault: record.fault.clone(),
-        hint: record.hint.clone(),
-        report: report.exists().then(|| report.display().to_string()),
-    })
+fn shown(shared: &Shared, job: &Job) -> Result<Json<JobView>, Failure> {
+    let standing = shared.runner.standings()?.remove(job.id()).unwrap_or_default();
+    Ok(Json(view(&shared.runner, job.record(), standing)?))
 }
 
 /// An id that sorts by time and does not repeat within the second.

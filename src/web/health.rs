@@ -75,6 +75,47 @@ async fn metrics(State(shared): State<Shared>) -> Response {
     registry.register("inbox_events", "Events waiting to be handled", inbox.clone());
     let bytes: Gauge = Gauge::default();
     registry.register("store_bytes", "Size of the store on disk", bytes.clone());
+    let figures = shared.runner.portals().homeserver().budget().figures();
+    let Ok(standings) = shared.runner.standings() else {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the store fails\n").into_response();
+    };
+    let queued = standings.values().filter(|one| one.position.is_some()).count();
+    let to_be_tried = standings.values().filter(|one| one.again_at.is_some()).count();
+    for (name, help, value) in [
+        ("queued_jobs", "Jobs that wait for their turn", queued),
+        ("jobs_to_be_tried_again", "Jobs that wait for their next try after a fault", to_be_tried),
+        ("homeserver_calls_in_flight", "Calls without an answer yet", figures.in_flight),
+        ("homeserver_calls_waiting", "Calls that wait for their turn", figures.waiting),
+    ] {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        registry.register(name, help, gauge);
+    }
+    for (name, help, value) in [
+        ("homeserver_calls", "Calls made to the homeserver", figures.calls),
+        ("homeserver_refusals", "Calls answered with 429", figures.refused),
+    ] {
+        let counter: Counter = Counter::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
+    }
+    for (name, help, value) in [
+        (
+            "pace_calls_per_second",
+            "Bound on calls a second now; infinite when there is none",
+            figures.calls_per_second.unwrap_or(f64::INFINITY),
+        ),
+        (
+            "pace_measured_calls_per_second",
+            "Calls a second in the last minute; 0 before ten seconds were measured",
+            figures.measured_per_second.unwrap_or(0.0),
+        ),
+        ("pace_held_seconds", "How long nobody calls, on request", figures.held.as_secs_f64()),
+    ] {
+        let gauge = Gauge::<f64, AtomicU64>::default();
+        gauge.set(value);
+        registry.register(name, help, gauge);
+    }
     let counted = [
         ("transactions", "Transactions answered", &shared.health.transactions),
         ("repeated_events", "Events that came again", &shared.health.repeated_events),

@@ -5,6 +5,8 @@
 mod commands;
 mod health;
 mod spool;
+mod view;
 
-pub use commands::{ApiError, JobView, MadeJob, NewJob, SpoolTicket, commands};
+pub use commands::{ApiError, MadeJob, NewJob, SpoolTicket, commands};
 pub use health::{Health, health};
+pub use view::JobView;

@@ -67,6 +67,8 @@ pub enum RateLimits {
     #[default]
     AsShipped,
     Off,
+    /// Three messages a second and no other limit.
+    Tight,
 }
 
 /// An ordinary account, with the token a client would have.
@@ -218,8 +220,12 @@ impl Options {
         if self.encryption == Encryption::Forced {
             arguments.push("--force-encryption".to_owned());
         }
-        if self.rate_limits == RateLimits::Off {
+        if self.rate_limits != RateLimits::AsShipped {
             arguments.push("--no-rate-limits".to_owned());
+        }
+        if self.rate_limits == RateLimits::Tight {
+            let limit = r#"rc_message={"per_second": 3, "burst_count": 5}"#;
+            arguments.extend(["--set".to_owned(), limit.to_owned()]);
         }
         arguments
     }

@@ -36,6 +36,8 @@ pub struct Setting {
     pub encryption: Encryption,
     pub retention_days: Option<u32>,
     pub access_rules: AccessRules,
+    /// Whether the registration leaves the service under the homeserver's limits.
+    pub rate_limited: bool,
     /// More configuration, as environment variables without `PASSERELLE__`.
     pub config: Vec<(&'static str, String)>,
 }
@@ -96,7 +98,8 @@ impl World {
 
     /// The same without the daemon.
     pub async fn without_daemon(setting: Setting) -> Self {
-        let Setting { wire, encryption, retention_days, access_rules, config } = setting;
+        let Setting { wire, encryption, retention_days, access_rules, rate_limited, config } =
+            setting;
         let dir = tempfile::Builder::new().prefix("passerelle-it-").tempdir().unwrap();
         let (port, appservice_port, operator_port) = (free_port(), free_port(), free_port());
         let mut environment: Vec<(String, String)> = vec![
@@ -104,6 +107,10 @@ impl World {
             set("APPSERVICE__LISTEN", format!("127.0.0.1:{appservice_port}")),
             set("OPERATOR__LISTEN", format!("127.0.0.1:{operator_port}")),
             set("WITNESS__TOKEN_FILE", "secrets/witness_token".to_owned()),
+            // As fast as the machine can, and whoever stops stays stopped until resumed.
+            set("PACE__CALLS_PER_SECOND", "0".to_owned()),
+            set("PACE__IN_FLIGHT", "0".to_owned()),
+            set("PACE__RESUME_FOR_H", "0".to_owned()),
             // Everything the program itself could say, so that what it must not say would show.
             set("LOG__FILTER", "passerelle=trace,info".to_owned()),
         ];
@@ -115,13 +122,18 @@ impl World {
             .await
             .done();
         passerelle(&["registration", "generate"]).await.done();
+        if rate_limited {
+            edit(&dir.path().join("registration.yaml"), |text| {
+                text.replace("rate_limited: false", "rate_limited: true")
+            });
+        }
         let synapse = Synapse::start(Options {
             port: Some(port),
             registration: Some(dir.path().join("registration.yaml")),
             retention_days,
             encryption,
             access_rules,
-            rate_limits: RateLimits::AsShipped,
+            rate_limits: if rate_limited { RateLimits::Tight } else { RateLimits::AsShipped },
             ..Options::default()
         })
         .await;
