@@ -174,7 +174,7 @@ async fn one_import_meets_every_failure_of_its_homeserver_and_is_finished() {
     proxy.clear();
 
     // 429 with a wait longer than its patience.
-    proxy.set(Rule::new(SENDING, Action::Answer(Reply::too_many_requests(Some(60_000)))).skip(2));
+    proxy.set(Rule::new(SENDING, Action::Answer(Reply::too_many_requests(Some(8_000)))).skip(2));
     let said = resume(&world, &job).await;
     stopped(&world, &job, said, "paused", &["asks for a pause"], "rate_limited: false").await;
     proxy.clear();

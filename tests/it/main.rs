@@ -12,6 +12,7 @@ mod crash;
 mod faults;
 mod import;
 mod messengers;
+mod pace;
 mod plan;
 mod registration;
 mod support;
