@@ -277,7 +277,7 @@ async fn start(arguments: StartArguments, config: &Config) -> anyhow::Result<Exi
     // Everything that can be known before the first is handed in.
     let mut ready = Vec::with_capacity(plans.len());
     for path in &plans {
-        ready.push(check_plan(path, archive.clone())?);
+        ready.push(check_plan(path, archive.clone(), config)?);
     }
     let daemon = Daemon::new(config)?;
     let mut made = Vec::with_capacity(ready.len());
@@ -299,7 +299,11 @@ async fn start(arguments: StartArguments, config: &Config) -> anyhow::Result<Exi
 }
 
 /// A plan's text and its archive, if it can be started.
-fn check_plan(path: &Path, archive: Option<PathBuf>) -> anyhow::Result<(String, PathBuf)> {
+fn check_plan(
+    path: &Path,
+    archive: Option<PathBuf>,
+    config: &Config,
+) -> anyhow::Result<(String, PathBuf)> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let plan = Plan::parse(&text)?;

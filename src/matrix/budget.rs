@@ -223,10 +223,8 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let answer = match self.refused.load(Ordering::Relaxed) {
-            true => Answer::Refused,
-            false => Answer::Other,
-        };
+        let refused = self.refused.load(Ordering::Relaxed);
+        let answer = if refused { Answer::Refused } else { Answer::Other };
         self.budget.lock().pace.release(self.granted, answer);
         self.budget.let_go();
         self.budget.shared.changed.notify_waiters();

@@ -123,9 +123,9 @@ async fn the_queue_outlives_the_daemon_and_ends_when_it_said_it_would() {
         World::start(Setting { wire: Wire::Proxied, config, ..Setting::default() }).await;
     let chats = [
         chat(&world, 41, 60, 3).await,
-        chat(&world, 42, 20, 0).await,
-        chat(&world, 43, 20, 0).await,
-        chat(&world, 44, 20, 0).await,
+        chat(&world, 42, 40, 0).await,
+        chat(&world, 43, 40, 0).await,
+        chat(&world, 44, 40, 0).await,
     ];
     let began = now();
     let jobs = start(&world, &chats).await;
@@ -195,7 +195,7 @@ async fn the_queue_outlives_the_daemon_and_ends_when_it_said_it_would() {
 async fn imports_rest_in_quiet_hours_and_go_on_by_themselves() {
     let setting = Setting { wire: Wire::Proxied, ..Setting::default() };
     let mut world = World::without_daemon(setting).await;
-    let chats = [chat(&world, 51, 12, 1).await];
+    let chats = [chat(&world, 51, 40, 1).await];
     let begun = now();
     // A full minute that is far enough for the job to be seen at rest on a busy machine.
     let end = Timestamp::from_second((begun + 100.seconds()).as_second() / 60 * 60).unwrap();
