@@ -67,6 +67,7 @@ impl Installation {
         for (polite, fast) in [
             ("calls_per_second = 1.0", "calls_per_second = 0"),
             ("in_flight = 8", "in_flight = 0"),
+            ("jobs_at_once = 4", "jobs_at_once = 8"),
             ("resume_for_h = 72", "resume_for_h = 0"),
         ] {
             assert!(text.contains(polite), "{text}");
