@@ -79,6 +79,31 @@ bench: venv ## Speed beside a bare loader, and memory (BENCH=one_room|eight_room
 	if [ -f $(BENCH_FIGURES) ]; then cat $(BENCH_FIGURES); fi; \
 	exit $$status
 
+# Whatever reads foreign bytes; see fuzz/README.md.
+FUZZ_TARGETS := whatsapp telegram_json telegram_html olvid container
+FUZZ_SECONDS ?= 600
+FUZZ_TOOLS := $(CURDIR)/.work/tools
+FUZZ := PATH='$(FUZZ_TOOLS)/bin':"$$PATH" $(CARGO) fuzz
+# Nothing of ours is unsafe, so no sanitizer: it would double the memory that is being watched.
+FUZZ_FLAGS := --sanitizer none
+# No input may take ten seconds, no process 512 MiB, no allocation 128 MiB.
+FUZZ_BOUNDS := -timeout=10 -rss_limit_mb=512 -malloc_limit_mb=128 -max_len=65536 -print_final_stats=1
+
+.PHONY: fuzz
+fuzz: ## Fuzz every reader and the container (FUZZ_SECONDS=600 each, FUZZ_TARGETS="olvid")
+	@if ! $(FUZZ) --version >/dev/null 2>&1; then \
+		$(CARGO) install --locked cargo-fuzz --version 0.13.2 --root '$(FUZZ_TOOLS)'; fi
+	@mkdir -p target
+	@cp Cargo.lock fuzz/Cargo.lock
+	@$(PYTHON) fuzz/seeds.py
+	$(call step,fuzz: building)
+	@$(FUZZ) build $(FUZZ_FLAGS)
+	@for target in $(FUZZ_TARGETS); do \
+		printf '\n== fuzz: %s  [%s]\n' "$$target" "$$(date +%H:%M:%S)"; \
+		$(FUZZ) run $(FUZZ_FLAGS) $$target -- -max_total_time=$(FUZZ_SECONDS) $(FUZZ_BOUNDS) \
+			2> >(tee target/fuzz-$$target.log | grep -vE '^#[0-9]+.(REDUCE|NEW)' >&2); \
+	done
+
 .PHONY: check
 check: ## Does it compile?
 	$(CARGO) check --locked --all-targets

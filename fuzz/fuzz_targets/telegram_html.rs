@@ -1,0 +1,6 @@
+//! A page of Telegram Desktop.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    passerelle_fuzz::read_as("messages.html", bytes);
+});
