@@ -79,6 +79,18 @@ bench: venv ## Speed beside a bare loader, and memory (BENCH=one_room|eight_room
 	if [ -f $(BENCH_FIGURES) ]; then cat $(BENCH_FIGURES); fi; \
 	exit $$status
 
+.PHONY: bench-readers
+bench-readers: ## Speed and memory of the readers beside their peers (needs Node.js; ARGS="--rounds 3 --big-mb 500")
+	$(call step,readers: measuring)
+	$(PYTHON) sandbox/peers/bench.py $(ARGS)
+
+.PHONY: peers
+peers: ## Write docs/peers.md: what other readers make of the same files (needs Node.js)
+	$(call step,peers: building)
+	$(CARGO) build --locked
+	$(call step,peers: comparing)
+	$(PYTHON) sandbox/peers/compare.py
+
 # Whatever reads foreign bytes; see fuzz/README.md.
 FUZZ_TARGETS := whatsapp telegram_json telegram_html olvid container
 FUZZ_SECONDS ?= 600

@@ -6,6 +6,5 @@
 mod cases;
 mod contract;
 mod golden;
-mod speed;
 mod whatsapp_exports;
 mod whatsapp_truth;
