@@ -9,7 +9,7 @@ use super::ids::IdStyle;
 pub(super) fn text_at_hand(bytes: &[u8]) -> &str {
     let tail = bytes.iter().rev().take(3).take_while(|byte| **byte >= 0x80).count();
     let whole = bytes.get(..bytes.len() - tail).unwrap_or_default();
-    std::str::from_utf8(whole).unwrap_or_else(|error| {
+    simdutf8::compat::from_utf8(whole).unwrap_or_else(|error| {
         let valid = whole.get(..error.valid_up_to()).unwrap_or_default();
         std::str::from_utf8(valid).unwrap_or_default()
     })

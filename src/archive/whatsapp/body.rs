@@ -64,6 +64,8 @@ pub(super) struct Setting {
     pub iphone: bool,
     /// A direction mark stands before the header.
     pub marked: bool,
+    /// The record is known to be a single line.
+    pub one_line: bool,
 }
 
 /// Understands a body; says whether it was edited.
@@ -81,10 +83,8 @@ fn content<'a>(body: &'a str, setting: Setting, files: &FileIndex) -> Content<'a
     let bytes = body.as_bytes();
     let Some(&first) = bytes.first() else { return Content::Unknown(body) };
     let last = bytes.last().copied().unwrap_or(0);
-    let first_line = match memchr(b'\n', bytes) {
-        Some(at) => body.get(..at).unwrap_or(body),
-        None => body,
-    };
+    let line_end = if setting.one_line { None } else { memchr(b'\n', bytes) };
+    let first_line = line_end.and_then(|at| body.get(..at)).unwrap_or(body);
     if let Some(phrase) = phrases::find(body) {
         return of_phrase(phrase, body, None);
     }
@@ -361,7 +361,10 @@ fn place(body: &str, setting: Setting) -> Option<Place<'_>> {
     if body.len() > 1000 {
         return None;
     }
-    let at = HTTPS.find(body.as_bytes())?;
+    // Few texts hold a colon, and one byte is found sooner than eight.
+    let colon = memchr(b':', body.as_bytes())?;
+    let from = colon.saturating_sub("https".len());
+    let at = from + HTTPS.find(body.as_bytes().get(from..)?)?;
     let (before, url) = (body.get(..at)?, body.get(at..)?);
     let app = setting.iphone && before.starts_with(is_mark);
     if let Some(pair) = url.strip_prefix(MAP) {
@@ -476,8 +479,8 @@ fn offset(whole: &str, part: &str) -> usize {
 mod tests {
     use super::*;
 
-    const ANDROID: Setting = Setting { iphone: false, marked: false };
-    const IPHONE: Setting = Setting { iphone: true, marked: true };
+    const ANDROID: Setting = Setting { iphone: false, marked: false, one_line: false };
+    const IPHONE: Setting = Setting { iphone: true, marked: true, one_line: false };
 
     fn read(body: &str, setting: Setting) -> (Content<'_>, bool) {
         classify(

@@ -123,15 +123,16 @@ fn look(container: &Container, entry: &Entry) -> Look {
 fn first_notice(sample: &[u8], rules: &Rules) -> (usize, Option<String>) {
     let mut framer = Framer::new(sample, rules);
     let (mut headers, mut title) = (0, None);
-    while let Some(frame) = framer.next(|_, _, _| true) {
-        if frame.header.is_none() {
-            continue;
-        }
-        headers += 1;
-        if title.is_none() && headers <= 5 {
-            title = senders::title_before_mark(frame.body)
-                .filter(|(_, words)| phrases::is_encryption_notice(&String::from_utf8_lossy(words)))
-                .map(|(name, _)| ids::author(&String::from_utf8_lossy(name)).0.name);
+    while let Some(batch) = framer.batch(|_, _| true) {
+        for frame in batch.frames().filter(|frame| frame.header.is_some()) {
+            headers += 1;
+            if title.is_none() && headers <= 5 {
+                title = senders::title_before_mark(frame.body)
+                    .filter(|(_, words)| {
+                        phrases::is_encryption_notice(&String::from_utf8_lossy(words))
+                    })
+                    .map(|(name, _)| ids::author(&String::from_utf8_lossy(name)).0.name);
+            }
         }
     }
     (headers, title)

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 
 use memchr::memchr;
 
-use super::grammar::{LastDate, Shape, Stamp, marks_len};
+use super::grammar::{LastHeader, Shape, Stamp, marks_len};
 
 /// How the records of one file are told apart.
 #[derive(Clone, Debug, Default)]
@@ -27,11 +27,71 @@ pub(super) struct Frame<'a> {
     pub header: Option<Header>,
     /// What follows the header, without the line end that closes the record.
     pub body: &'a [u8],
+    /// The same as text, where the whole batch is valid UTF-8.
+    pub text: Option<&'a str>,
     /// The line it begins on, from 1.
     pub line: u64,
+    /// Whether it is known to be a single line.
+    pub one_line: bool,
     /// Bytes of it that were too many to keep.
     pub skipped_bytes: u64,
+    /// Lines within it that open like a header and were not accepted.
+    pub refused: &'a [u64],
 }
+
+/// Where a record lies in the buffer.
+#[derive(Debug)]
+struct Cut {
+    header: Option<Header>,
+    from: usize,
+    to: usize,
+    line: u64,
+    one_line: bool,
+    skipped_bytes: u64,
+    refused: (usize, usize),
+}
+
+/// Some records that follow one another. They are cut all at once, so that their text can be
+/// checked all at once, too, which is many times faster than one by one.
+pub(super) struct Batch<'a> {
+    buffer: &'a [u8],
+    cuts: &'a [Cut],
+    refused: &'a [u64],
+    /// The text from `text_from` on, if it was asked for and is valid.
+    text: Option<&'a str>,
+    text_from: usize,
+}
+
+impl<'a> Batch<'a> {
+    /// Makes the records' text known, if all of it is text.
+    pub fn with_text(self) -> Self {
+        let (Some(first), Some(last)) = (self.cuts.first(), self.cuts.last()) else { return self };
+        let bytes = self.buffer.get(first.from..last.to).unwrap_or_default();
+        let text = simdutf8::basic::from_utf8(bytes).ok();
+        Self { text, text_from: first.from, ..self }
+    }
+
+    /// The records.
+    pub fn frames(&self) -> impl Iterator<Item = Frame<'a>> {
+        let Self { buffer, refused, text, text_from, .. } = *self;
+        self.cuts.iter().map(move |cut| {
+            let Cut { header, from, to, line, one_line, skipped_bytes, refused: (first, last) } =
+                *cut;
+            Frame {
+                header,
+                body: buffer.get(from..to).unwrap_or_default(),
+                text: text.and_then(|text| text.get(from - text_from..to - text_from)),
+                line,
+                one_line,
+                skipped_bytes,
+                refused: refused.get(first..last).unwrap_or_default(),
+            }
+        })
+    }
+}
+
+/// Records of one batch at the most.
+const BATCH: usize = 512;
 
 /// The header of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +133,17 @@ pub(super) struct Framer<'r, R> {
     record_line: u64,
     line: u64,
     after_crlf: bool,
-    /// The last date of each shape.
-    last_dates: Vec<LastDate>,
+    /// The last header of each shape.
+    last_headers: Vec<LastHeader>,
     /// Whether the beginning of the current line was thrown away.
     headless_line: bool,
     skipped_bytes: u64,
+    /// The records of the current batch.
+    cuts: Vec<Cut>,
+    /// Lines of theirs that were not accepted.
+    refused: Vec<u64>,
+    /// How many of these belong to records that are cut.
+    refused_before: usize,
 }
 
 impl<'r, R: Read> Framer<'r, R> {
@@ -97,41 +163,48 @@ impl<'r, R: Read> Framer<'r, R> {
             record_line: 1,
             line: 1,
             after_crlf: true,
-            last_dates: vec![LastDate::default(); rules.shapes.len()],
+            last_headers: vec![LastHeader::default(); rules.shapes.len()],
             headless_line: false,
             skipped_bytes: 0,
+            cuts: Vec::with_capacity(BATCH),
+            refused: Vec::new(),
+            refused_before: 0,
         }
     }
 
-    /// The next record. `accept` is asked of every line that opens like a header, with what
-    /// follows the header and the number of the line, whether it does open a record.
-    pub fn next(
-        &mut self,
-        mut accept: impl FnMut(&Header, &[u8], u64) -> bool,
-    ) -> Option<Frame<'_>> {
-        loop {
+    /// The next records, at least one; `None` at the end. `accept` is asked of every line that
+    /// opens like a header, with what follows the header, whether it
+    /// does open a record.
+    pub fn batch(&mut self, mut accept: impl FnMut(&Header, &[u8]) -> bool) -> Option<Batch<'_>> {
+        self.cuts.clear();
+        self.refused.drain(..self.refused_before);
+        self.refused_before = 0;
+        while self.cuts.len() < BATCH {
             let unsearched = self.buffer.get(self.searched..self.end).unwrap_or_default();
             let Some(offset) = memchr(b'\n', unsearched) else {
                 self.searched = self.end;
                 if !self.ended {
+                    if !self.cuts.is_empty() {
+                        break;
+                    }
                     self.refill();
                     continue;
                 }
-                let opens = self.opening(self.end, &mut accept);
-                if let Some(header) = opens
-                    && self.line_start > self.start
-                {
-                    return Some(self.close(self.line_start, Some(header), self.line));
-                }
-                if opens.is_some() {
-                    self.header = opens;
-                    self.record_line = self.line;
-                }
                 if self.start == self.end {
-                    return None;
+                    break;
+                }
+                let opens = self.opening(self.end, &mut accept);
+                if let Some(header) = opens {
+                    if self.line_start > self.start {
+                        self.close(self.line_start, Some(header), self.line);
+                    } else {
+                        self.header = opens;
+                        self.record_line = self.line;
+                    }
                 }
                 self.line_start = self.end;
-                return Some(self.close(self.end, None, self.line));
+                self.close(self.end, None, self.line);
+                continue;
             };
             let newline = self.searched + offset;
             let opens = self.opening(newline, &mut accept);
@@ -144,15 +217,24 @@ impl<'r, R: Read> Framer<'r, R> {
             self.line += 1;
             if let Some(header) = opens {
                 if line_start > self.start {
-                    return Some(self.close(line_start, Some(header), line));
+                    self.close(line_start, Some(header), line);
+                } else {
+                    self.header = opens;
+                    self.record_line = line;
                 }
-                self.header = opens;
-                self.record_line = line;
             }
         }
+        let batch = Batch {
+            buffer: &self.buffer,
+            cuts: &self.cuts,
+            refused: &self.refused,
+            text: None,
+            text_from: 0,
+        };
+        (!batch.cuts.is_empty()).then_some(batch)
     }
 
-    /// Why the stream ended before its end, once [`Framer::next`] gave `None`.
+    /// Why the stream ended before its end, once [`Framer::batch`] gave `None`.
     pub fn failure(&self) -> Option<&io::Error> {
         self.failure.as_ref()
     }
@@ -162,39 +244,59 @@ impl<'r, R: Read> Framer<'r, R> {
     fn opening(
         &mut self,
         line_end: usize,
-        accept: &mut impl FnMut(&Header, &[u8], u64) -> bool,
+        accept: &mut impl FnMut(&Header, &[u8]) -> bool,
     ) -> Option<Header> {
         if self.headless_line || (self.rules.framed && !self.after_crlf) {
             return None;
         }
-        let line = self.buffer.get(self.line_start..line_end)?;
+        let ahead = self.buffer.get(self.line_start..)?;
+        let line = ahead.get(..line_end - self.line_start)?;
         let (shape, stamp, length) =
-            self.rules.shapes.iter().zip(&mut self.last_dates).enumerate().find_map(
+            self.rules.shapes.iter().zip(&mut self.last_headers).enumerate().find_map(
                 |(index, (shape, last))| {
-                    shape.read_like(line, last).map(|(stamp, length)| (index, stamp, length))
+                    last.again(ahead)
+                        .filter(|(_, length)| *length <= line.len())
+                        .or_else(|| shape.read_like(line, last))
+                        .map(|(stamp, length)| (index, stamp, length))
                 },
             )?;
         let marked = line.first() == Some(&0xe2);
         let header = Header { stamp, shape, marked, length };
-        accept(&header, line.get(length..)?, self.line).then_some(header)
+        if accept(&header, line.get(length..)?) {
+            return Some(header);
+        }
+        self.refused.push(self.line);
+        None
     }
 
     /// Ends the current record at `to`, where the next one begins with line `next_line`.
-    fn close(&mut self, to: usize, header: Option<Header>, next_line: u64) -> Frame<'_> {
+    #[inline]
+    fn close(&mut self, to: usize, header: Option<Header>, next_line: u64) {
         let from = self.start + self.header.map_or(0, |header| header.length);
-        let closed = self.header;
+        let closed = std::mem::replace(&mut self.header, header);
+        // The last record of a file may go on without a line end.
+        let one_line = header.is_some() && next_line == self.record_line + 1;
         let line = std::mem::replace(&mut self.record_line, next_line);
         let skipped_bytes = std::mem::take(&mut self.skipped_bytes);
-        self.header = header;
         self.start = to;
         let mut body = self.buffer.get(from..to).unwrap_or_default();
         if let Some(rest) = body.strip_suffix(b"\n") {
             body = rest.strip_suffix(b"\r").unwrap_or(rest);
         }
-        if closed.is_none() {
-            body = body.get(byte_order_mark_len(body)..).unwrap_or_default();
-        }
-        Frame { header: closed, body, line, skipped_bytes }
+        let to = from + body.len();
+        let mark = if closed.is_none() { byte_order_mark_len(body) } else { 0 };
+        let refused = (self.refused_before, self.refused.len());
+        self.refused_before = self.refused.len();
+        let header = closed;
+        self.cuts.push(Cut {
+            header,
+            from: from + mark,
+            to,
+            line,
+            one_line,
+            skipped_bytes,
+            refused,
+        });
     }
 
     /// Makes room and reads more.
@@ -261,9 +363,11 @@ mod tests {
         let rules = Rules { shapes: vec![shape], framed };
         let mut records = Framer::new(text, &rules);
         let mut found = Vec::new();
-        while let Some(frame) = records.next(|_, _, _| true) {
-            let body = String::from_utf8_lossy(frame.body).into_owned();
-            found.push((frame.header.is_some(), body, frame.line));
+        while let Some(batch) = records.batch(|_, _| true) {
+            for frame in batch.with_text().frames() {
+                assert_eq!(frame.text.map(str::as_bytes), Some(frame.body));
+                found.push((frame.header.is_some(), frame.text.unwrap().to_owned(), frame.line));
+            }
         }
         found
     }
@@ -313,13 +417,14 @@ mod tests {
             let (shape, ..) = Shape::learn(&text).unwrap();
             let rules = Rules { shapes: vec![shape], framed: false };
             let mut framer = Framer::new(text.as_slice(), &rules);
-            let first = framer.next(|_, _, _| true).unwrap();
-            assert!(first.body.len() <= MAX_BUFFER_BYTES);
-            let kept = first.body.len() as u64 + first.skipped_bytes;
-            assert!(kept + 30 >= total as u64 && first.skipped_bytes > 0);
-            let second = framer.next(|_, _, _| true).unwrap();
-            assert_eq!(second.body, b"B: two");
-            assert!(framer.next(|_, _, _| true).is_none());
+            let mut records = Vec::new();
+            while let Some(batch) = framer.batch(|_, _| true) {
+                records.extend(batch.frames().map(|it| (it.body.to_vec(), it.skipped_bytes)));
+            }
+            let [(first, skipped_bytes), (second, 0)] = records.as_slice() else { panic!() };
+            assert!(first.len() <= MAX_BUFFER_BYTES && *skipped_bytes > 0);
+            assert!(first.len() as u64 + skipped_bytes + 30 >= total as u64);
+            assert_eq!(second, b"B: two");
         }
     }
 }

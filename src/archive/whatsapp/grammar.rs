@@ -38,26 +38,100 @@ pub(super) struct Shape {
     zero: char,
 }
 
-/// The date of the last line, as it was written. Of one shape only.
+/// The last header of one shape, as it was written. Most lines begin with the same bytes but for
+/// the digits of the time, and that is seen in a few steps, however the header is made.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LastDate {
+pub(super) struct LastHeader {
     date: [u16; 3],
-    bytes: [u8; 32],
+    half: Option<Half>,
+    /// Its bytes.
+    bytes: [u64; WORDS],
+    /// Set where a byte must be the same.
+    same: [u64; WORDS],
+    /// Set where any digit may stand.
+    digits: [u64; WORDS],
+    /// Where hour, minute and second begin, and how many digits they have.
+    time: [(usize, usize); 3],
+    /// Its length; 0 when there is none that could serve.
     length: usize,
 }
 
-impl LastDate {
-    fn text(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+/// Headers of up to so many words of eight bytes are remembered.
+const WORDS: usize = 4;
+
+impl LastHeader {
+    /// Reads a header that differs from this one in the digits of its time at the most. `ahead` is
+    /// the line and what follows it; the length may be more than the line's.
+    #[inline]
+    pub fn again(&self, ahead: &[u8]) -> Option<(Stamp, usize)> {
+        const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
+        const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+        const ABOVE_NINE: u64 = u64::from_ne_bytes([0x80 - 10; 8]);
+        let text: &[u8; WORDS * 8] = ahead.first_chunk()?;
+        let (chunks, _) = text.as_chunks::<8>();
+        let mut wrong = 0;
+        for (chunk, ((bytes, same), digits)) in
+            chunks.iter().zip(self.bytes.iter().zip(&self.same).zip(&self.digits))
+        {
+            let word = u64::from_le_bytes(*chunk);
+            let digit = word ^ ZEROS;
+            wrong |= (word ^ bytes) & same;
+            wrong |= (((digit & !HIGH) + ABOVE_NINE) | digit) & HIGH & digits;
+        }
+        if wrong != 0 || self.length == 0 {
+            return None;
+        }
+        let [hour, minute, second] = self.time.map(|(at, digits)| {
+            let digit = |at: usize| text.get(at).map_or(0, |byte| byte.wrapping_sub(b'0'));
+            match digits {
+                0 => 0,
+                1 => digit(at),
+                _ => digit(at).wrapping_mul(10).wrapping_add(digit(at + 1)),
+            }
+        });
+        let stamp = Stamp { date: self.date, hour, minute, second };
+        finish(stamp, self.half).map(|stamp| (stamp, self.length))
     }
 
-    fn keep(&mut self, date: [u16; 3], text: &[u8]) {
-        self.date = date;
-        self.length = 0;
-        if let Some(room) = self.bytes.get_mut(..text.len()) {
-            room.copy_from_slice(text);
-            self.length = text.len();
+    /// Remembers a header whose date ends at `date_end`, and the order of the numbers behind it.
+    fn keep(
+        &mut self,
+        header: &[u8],
+        date: [u16; 3],
+        date_end: usize,
+        half: Option<Half>,
+        slots: impl Iterator<Item = Slot>,
+    ) {
+        *self = Self { date, half, ..Self::default() };
+        let mut text = [0; WORDS * 8];
+        let Some(room) = text.get_mut(..header.len()) else { return };
+        room.copy_from_slice(header);
+        let mut at = date_end;
+        for slot in slots {
+            let rest = header.get(at..).unwrap_or_default();
+            let Some(gap) = rest.iter().position(u8::is_ascii_digit) else { return };
+            let start = at + gap;
+            let rest = header.get(start..).unwrap_or_default();
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let Some(place) = slot.of_time().and_then(|index| self.time.get_mut(index)) else {
+                return;
+            };
+            if digits > 2 {
+                return;
+            }
+            *place = (start, digits);
+            at = start + digits;
         }
+        for (index, byte) in text.iter().enumerate().take(header.len()) {
+            let (word, shift) = (index / 8, index % 8 * 8);
+            let is_digit = self.time.iter().any(|(at, length)| (*at..at + length).contains(&index));
+            let masks = if is_digit { &mut self.digits } else { &mut self.same };
+            if let (Some(mask), Some(bytes)) = (masks.get_mut(word), self.bytes.get_mut(word)) {
+                *mask |= 0xff << shift;
+                *bytes |= u64::from(*byte) << shift;
+            }
+        }
+        self.length = header.len();
     }
 }
 
@@ -111,6 +185,16 @@ impl Slot {
             Self::Hour => 3,
             Self::Minute => 4,
             Self::Second => 5,
+        }
+    }
+
+    /// Its place among hour, minute and second.
+    fn of_time(self) -> Option<usize> {
+        match self {
+            Self::Date(_) => None,
+            Self::Hour => Some(0),
+            Self::Minute => Some(1),
+            Self::Second => Some(2),
         }
     }
 }
@@ -176,53 +260,36 @@ impl Shape {
             .map(|(shape, stamp, length)| (shape, stamp, lead + length))
     }
 
-    /// Reads the header of a line of this shape: its numbers and where the body begins. Faster
-    /// where the date is the one of the line before, as on most lines.
-    #[inline]
-    pub fn read_like(&self, line: &[u8], last: &mut LastDate) -> Option<(Stamp, usize)> {
-        let [year, month, day] = last.date;
+    /// Reads the header of a line of this shape: its numbers and where the body begins. What is
+    /// read is remembered in `last`, which reads the next one faster.
+    pub fn read_like(&self, line: &[u8], last: &mut LastHeader) -> Option<(Stamp, usize)> {
         // Date, hour, minute, second; two more, so that a slot needs no check.
-        let mut values = [year, month, day, 0, 0, 0, 0, 0];
-        let known = last.text();
-        if !known.is_empty()
-            && line.len() > known.len()
-            && line.iter().zip(known).all(|(a, b)| a == b)
-            && let Some(pieces) = self.pieces.get(self.date_pieces..)
-        {
-            return self.read_pieces(pieces, line, known.len(), &mut values);
-        }
+        let mut values = [0; 8];
         let mut at = 0;
         if matches!(line.first(), Some(0xe2 | 0xef)) {
             at = marks_len(line);
         }
         let (date, time) = self.pieces.split_at_checked(self.date_pieces)?;
-        let mut no_half = None;
-        let date_end = self.read_some(date, line, at, &mut values, &mut no_half)?;
-        let found = self.read_pieces(time, line, date_end, &mut values)?;
-        last.keep(found.0.date, line.get(..date_end)?);
-        Some(found)
-    }
-
-    /// Reads the last pieces of a header.
-    #[inline]
-    fn read_pieces(
-        &self,
-        pieces: &[Piece],
-        line: &[u8],
-        from: usize,
-        values: &mut [u16; 8],
-    ) -> Option<(Stamp, usize)> {
         let mut half = None;
-        let end = self.read_some(pieces, line, from, values, &mut half)?;
+        let date_end = self.read_some(date, line, at, &mut values, &mut half)?;
+        let end = self.read_some(time, line, date_end, &mut values, &mut half)?;
         let small = |value: u16| u8::try_from(value).unwrap_or(u8::MAX);
-        let [year, month, day, hour, minute, second, ..] = *values;
+        let [a, b, c, hour, minute, second, ..] = values;
         let stamp = Stamp {
-            date: [year, month, day],
+            date: [a, b, c],
             hour: small(hour),
             minute: small(minute),
             second: small(second),
         };
-        finish(stamp, half).map(|stamp| (stamp, end))
+        let stamp = finish(stamp, half)?;
+        if self.zero == '0' && self.date_pieces > 0 {
+            let slots = time.iter().filter_map(|piece| match piece {
+                Piece::Number(slot) => Some(*slot),
+                Piece::Byte(_) | Piece::Literal(_) | Piece::Half => None,
+            });
+            last.keep(line.get(..end)?, stamp.date, date_end, half, slots);
+        }
+        Some((stamp, end))
     }
 
     /// Reads some pieces; where they end.
@@ -674,10 +741,47 @@ mod tests {
     use super::*;
 
     fn read(shape: &Shape, line: &[u8]) -> Option<(Stamp, usize)> {
-        let mut last = LastDate::default();
+        let mut last = LastHeader::default();
         let first = shape.read_like(line, &mut last);
-        assert_eq!(shape.read_like(line, &mut last), first, "a known date changes nothing");
+        let ahead = [line, &[b'\n'; 64]].concat();
+        for _ in 0..2 {
+            if let Some(again) = last.again(&ahead) {
+                assert_eq!(Some(again), first, "a known header changes nothing");
+            }
+            assert_eq!(shape.read_like(line, &mut last), first, "nor does reading it again");
+        }
         first
+    }
+
+    #[test]
+    fn a_header_like_the_last_one_is_read_as_any_other() {
+        let times = ["0:00", "3:04", "9:59", "10:02", "12:00", "23:59", "24:00", "7:60", "1a:00"];
+        for (form, like) in [
+            ("12/03/2026 TIME - X: y", true),
+            ("12/03/2026 à TIME - X: y", true),
+            ("3/7/24, TIME\u{202f}PM - X: y", true),
+            ("[12/03/2026, TIME:33] X: y", true),
+            ("\u{200e}[12/03/2026, TIME:33] X: y", true),
+            ("[TIME:35, 3/27/22] X: y", false),
+            ("[2024/2/9 下午TIME:05] X: y", true),
+        ] {
+            let line = |time: &str| form.replace("TIME", time).into_bytes();
+            let (shape, ..) = Shape::learn(&line("10:02")).unwrap();
+            let mut seen = 0;
+            for before in times {
+                for now in times {
+                    let mut last = LastHeader::default();
+                    shape.read_like(&line(before), &mut last);
+                    let ahead = [line(now), vec![b'\n'; 64]].concat();
+                    let fresh = shape.read_like(&ahead, &mut LastHeader::default());
+                    if let Some(again) = last.again(&ahead) {
+                        seen += 1;
+                        assert_eq!(Some(again), fresh, "{before} then {now} in {form}");
+                    }
+                }
+            }
+            assert_eq!(seen > 10, like, "{form}: {seen}");
+        }
     }
 
     fn stamp(line: &str) -> ([u16; 3], u8, u8, u8, String) {

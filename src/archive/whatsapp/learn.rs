@@ -8,7 +8,7 @@ use std::io::Read;
 use memchr::{memchr_iter, memmem};
 
 use super::clock::Local;
-use super::framing::{Framer, Rules};
+use super::framing::{Frame, Framer, Rules};
 use super::grammar::{Shape, Stamp};
 use super::order::{Calendar, DateOrder, Evidence, Times};
 use super::senders::{Census, People};
@@ -124,35 +124,48 @@ impl Pass {
         let mut places = [InPlace::default(); 3];
         let mut calendars: Vec<_> = rules.shapes.iter().map(|_| Calendar::new()).collect();
         let mut framer = Framer::new(input, rules);
-        while let Some(frame) = framer.next(|_, _, _| true) {
-            let body = frame.body;
-            if let Some(header) = frame.header {
-                pass.records += 1;
-                if header.shape == 0 {
-                    let (first, _) = pass.lines.unwrap_or((frame.line, 0));
-                    pass.lines = Some((first, frame.line));
-                }
-                let (Some(evidence), Some(shape)) =
-                    (pass.evidence.get_mut(header.shape), rules.shapes.get(header.shape))
-                else {
-                    continue;
-                };
-                let Some(calendar) = calendars.get_mut(header.shape) else { continue };
-                let times = calendar.times(&header.stamp, shape);
-                evidence.see(&header.stamp, &times);
-                if (header.marked || body.ends_with(b">") || body.ends_with(b")"))
-                    && evidence.wants_files()
-                {
-                    evidence.see_file(&header.stamp, shape.era, body);
-                }
-                let orderly = orderly_bits(&mut places, &times);
-                pass.census.see(body, orderly, header.marked);
-            }
-            if memchr::memchr(b'\n', body).is_some() {
-                pass.look_inside(body, frame.line, rules);
+        while let Some(batch) = framer.batch(|_, _| true) {
+            for frame in batch.frames() {
+                pass.see(&frame, rules, &mut places, &mut calendars);
             }
         }
         pass
+    }
+
+    fn see(
+        &mut self,
+        frame: &Frame<'_>,
+        rules: &Rules,
+        places: &mut [InPlace; 3],
+        calendars: &mut [Calendar],
+    ) {
+        let body = frame.body;
+        if let Some(header) = frame.header {
+            self.records += 1;
+            if header.shape == 0 {
+                let (first, _) = self.lines.unwrap_or((frame.line, 0));
+                self.lines = Some((first, frame.line));
+            }
+            let (Some(evidence), Some(shape), Some(calendar)) = (
+                self.evidence.get_mut(header.shape),
+                rules.shapes.get(header.shape),
+                calendars.get_mut(header.shape),
+            ) else {
+                return;
+            };
+            let times = calendar.times(&header.stamp, shape);
+            evidence.see(&header.stamp, &times);
+            if (header.marked || body.ends_with(b">") || body.ends_with(b")"))
+                && evidence.wants_files()
+            {
+                evidence.see_file(&header.stamp, shape.era, body);
+            }
+            let orderly = orderly_bits(places, &times);
+            self.census.see(body, orderly, header.marked);
+        }
+        if !frame.one_line && memchr::memchr(b'\n', body).is_some() {
+            self.look_inside(body, frame.line, rules);
+        }
     }
 
     /// Counts line ends and headers of other forms within a record.

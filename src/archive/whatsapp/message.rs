@@ -142,7 +142,7 @@ impl Builder<'_> {
 
     fn system(
         &self,
-        event: Option<Event<'_>>,
+        event: Option<Box<Event<'_>>>,
         encryption_notice: bool,
         text: &str,
         sender: Option<Author>,

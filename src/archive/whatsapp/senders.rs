@@ -29,18 +29,18 @@ const MAX_SEGMENTS: usize = 8;
 pub(super) struct ShortKeyHasher(u64);
 
 impl Hasher for ShortKeyHasher {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
-        let mut chunks = bytes.chunks_exact(8);
-        for chunk in &mut chunks {
-            let mut word = [0; 8];
-            word.copy_from_slice(chunk);
-            self.mix(u64::from_le_bytes(word));
+        let (chunks, rest) = bytes.as_chunks::<8>();
+        for chunk in chunks {
+            self.mix(u64::from_le_bytes(*chunk));
         }
-        let mut word = [0; 8];
-        for (to, from) in word.iter_mut().zip(chunks.remainder()) {
-            *to = *from;
-        }
-        self.mix(u64::from_le_bytes(word) ^ bytes.len() as u64);
+        // The last bytes may be mixed in twice, which costs less than a loop over the rest.
+        let last = match (bytes.last_chunk::<8>(), rest) {
+            (Some(last), _) => u64::from_le_bytes(*last),
+            (None, rest) => rest.iter().fold(0, |word, byte| (word << 8) | u64::from(*byte)),
+        };
+        self.mix(last ^ bytes.len() as u64);
     }
 
     fn write_u8(&mut self, value: u8) {

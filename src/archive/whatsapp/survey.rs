@@ -12,7 +12,7 @@ use super::grammar::Shape;
 use super::ids;
 use super::learn::{self, Learned};
 use super::message;
-use super::walk::{self, Item, Meaning, Sender, Step};
+use super::walk::{self, Item, Meaning, Remark, Sender, Step};
 use crate::archive::container::{Container, ContainerError};
 use crate::archive::reader::{ChatSurvey, FileSums, NameKind, Options, ParticipantSurvey};
 use crate::model::author::Author;
@@ -60,9 +60,12 @@ pub(super) fn survey(
     let files = FileIndex::new(container, chat.entry);
     let mut tally = Tally::new(container, chat, &learned, &files, named_files);
     walk::walk(container, chat.entry, &learned, &files, options, |step| {
-        match step {
-            Step::Item(item) => tally.item(&item),
-            Step::Remark(remark) => tally.remark(remark.kind, remark.line, remark.detail),
+        // A record is looked at where it lies: it is too large to be moved a million times.
+        match &step {
+            Step::Item(item) => tally.item(item),
+            Step::Remark(Remark { kind, line, detail }) => {
+                tally.remark(*kind, *line, detail.clone());
+            }
         }
         ControlFlow::Continue(())
     })?;

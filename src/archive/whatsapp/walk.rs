@@ -78,8 +78,9 @@ pub(super) enum Meaning<'a> {
     Sent(Content<'a>),
     /// A line of the app.
     Line {
-        /// What it says, where a template fits.
-        event: Option<Event<'a>>,
+        /// What it says, where a template fits. Boxed, because most records are none and all are
+        /// moved about.
+        event: Option<Box<Event<'a>>>,
         /// Whether it is the notice of encryption.
         encryption_notice: bool,
         /// Its words.
@@ -173,50 +174,50 @@ fn steps(
         .collect();
     let mut place = InPlace::default();
     let mut days = Days::default();
-    let mut folded: Vec<u64> = Vec::new();
     let mut tally = ClockTally::default();
     loop {
-        let frame = framer.next(|header, rest, line| {
+        let batch = framer.batch(|header, rest| {
             let Some((local, Some(day))) = days.of(learned, header.shape, header.stamp) else {
                 return true;
             };
             let now = day * 86_400 + local.seconds_of_day();
             if !place.fits(now) && learned.people.is_foreign(rest) {
-                folded.push(line);
                 return false;
             }
             place.see(now);
             true
         });
-        let Some(frame) = frame else { break };
-        for line in folded.drain(..) {
-            let detail =
-                "a pasted line that looks like a message was left in the message before it";
-            visit(remark(FindingKind::Repaired, line, detail.to_owned()))?;
-        }
-        if frame.skipped_bytes > 0 {
-            let detail = format!(
-                "a message goes on for {} bytes more than the {MAX_RECORD_BYTES} that are kept",
-                frame.skipped_bytes
-            );
-            visit(remark(FindingKind::Truncated, frame.line, detail))?;
-        }
-        let Some(header) = frame.header else {
-            if !frame.body.is_empty() {
-                let detail = format!("{} bytes before the first message", frame.body.len());
-                visit(remark(FindingKind::Unreadable, frame.line, detail))?;
+        let Some(batch) = batch else { break };
+        for frame in batch.with_text().frames() {
+            for line in frame.refused {
+                let detail =
+                    "a pasted line that looks like a message was left in the message before it";
+                visit(remark(FindingKind::Repaired, *line, detail.to_owned()))?;
             }
-            continue;
-        };
-        let (Some(local), Some(clock)) =
-            (learned.local(header.shape, &header.stamp), clocks.get_mut(header.shape))
-        else {
-            continue;
-        };
-        let (at, zone) = clock.instant(local);
-        tally.see(zone, frame.line);
-        let moment = (local, at, zone, clock.precision());
-        record(&frame, &header, moment, learned, files, visit)?;
+            if frame.skipped_bytes > 0 {
+                let detail = format!(
+                    "a message goes on for {} bytes more than the {MAX_RECORD_BYTES} that are kept",
+                    frame.skipped_bytes
+                );
+                visit(remark(FindingKind::Truncated, frame.line, detail))?;
+            }
+            let Some(header) = frame.header else {
+                if !frame.body.is_empty() {
+                    let detail = format!("{} bytes before the first message", frame.body.len());
+                    visit(remark(FindingKind::Unreadable, frame.line, detail))?;
+                }
+                continue;
+            };
+            let (Some(local), Some(clock)) =
+                (learned.local(header.shape, &header.stamp), clocks.get_mut(header.shape))
+            else {
+                continue;
+            };
+            let (at, zone) = clock.instant(local);
+            tally.see(zone, frame.line);
+            let moment = (local, at, zone, clock.precision());
+            record(&frame, &header, moment, learned, files, visit)?;
+        }
     }
     if let Some(error) = framer.failure() {
         let detail = format!("the file could not be read to its end: {error}");
@@ -246,9 +247,15 @@ fn record(
     let setting = Setting {
         iphone: learned.rules.shapes.get(header.shape).is_some_and(Shape::is_iphone),
         marked: header.marked,
+        one_line: frame.one_line,
     };
     let (writer, bytes) = learned.people.split(frame.body);
-    let body = text_of(bytes, learned.crlf_everywhere);
+    // The body is the end of what follows the header.
+    let known = frame.text.and_then(|text| text.get(text.len().checked_sub(bytes.len())?..));
+    let body = match known {
+        Some(text) => whole(text, learned.crlf_everywhere),
+        None => text_of(bytes, learned.crlf_everywhere),
+    };
     let body = match &body {
         Text::Whole(text) => text.as_ref(),
         Text::Repaired(text) => {
@@ -306,12 +313,16 @@ enum Text<'a> {
 
 fn text_of(bytes: &[u8], crlf_everywhere: bool) -> Text<'_> {
     match std::str::from_utf8(bytes) {
-        Ok(text) if crlf_everywhere && text.contains("\r\n") => {
-            Text::Whole(Cow::Owned(text.replace("\r\n", "\n")))
-        }
-        Ok(text) => Text::Whole(Cow::Borrowed(text)),
+        Ok(text) => whole(text, crlf_everywhere),
         Err(_) => Text::Repaired(String::from_utf8_lossy(bytes).into_owned()),
     }
+}
+
+fn whole(text: &str, crlf_everywhere: bool) -> Text<'_> {
+    if crlf_everywhere && text.contains("\r\n") {
+        return Text::Whole(Cow::Owned(text.replace("\r\n", "\n")));
+    }
+    Text::Whole(Cow::Borrowed(text))
 }
 
 /// What a record is; whether it was edited; whether it stands for something unknown.
@@ -358,7 +369,7 @@ fn understand<'a>(
 
 fn line_of_app(body: &str) -> Meaning<'_> {
     let text = body.trim_start_matches(is_mark);
-    let event = events::recognise(text);
+    let event = events::recognise(text).map(Box::new);
     let encryption_notice = match &event {
         Some(event) => {
             event.kind == events::EventKind::Encryption
