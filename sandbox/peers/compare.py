@@ -214,28 +214,35 @@ def judge(sums: Sums, file: File, found: list[dict] | None) -> None:
         sums.right[what][1] += len(true)
 
     compare("times", [at for at, *_ in file.truth], [row.get("at") for row in found])
-    if not found or any("sender" in row for row in found):
-        spoken = [(at, sender) for at, sender, _, _ in file.truth if sender]
-        compare("senders", spoken, [(row.get("at"), row.get("sender")) for row in found])
+    spoken = [(at, sender) for at, sender, _, _ in file.truth if sender]
+    compare("senders", spoken, [(row.get("at"), row.get("sender")) for row in found])
     texts = [(at, text) for at, _, text, _ in file.truth if text is not None]
     # The line end that closes the file is forgiven.
     seen = [(row.get("at"), (row.get("text") or "").removesuffix("\n")) for row in found]
     compare("texts", [(at, text.removesuffix("\n")) for at, text in texts], seen)
-    if not found or any("file" in row for row in found):
-        names = [(at, name) for at, _, _, files in file.truth for name in files]
-        compare("files", names, [(row.get("at"), row.get("file")) for row in found if row.get("file")])
+    names = [(at, name) for at, _, _, files in file.truth for name in files]
+    compare("files", names, [(row.get("at"), row.get("file")) for row in found if row.get("file")])
 
 
-def row(reader: str, sums: Sums) -> str:
+# What a reader has no notion of, or the adapter does not ask it for.
+LACKS = {
+    "whatstk": {"files"},
+    "chat-miner": {"files"},
+    "whatsapp-chat-exporter": {"senders", "files"},
+    "json.load of Python": {"texts", "files"},
+}
+
+
+def row(reader: str, version: str | None, sums: Sums) -> str:
     def share(what: str) -> str:
         right, of = sums.right.get(what, (0, 0))
-        if what not in sums.right or of == 0:
+        if of == 0 or what in LACKS.get(reader, set()):
             return "–"
         return "all" if right == of else f"{100 * right / of:.1f} %"
 
     count = sums.files - len(sums.refused) - len(sums.wrong_count)
     cells = [
-        reader, f"{len(sums.refused)}", f"{count} of {sums.files}", f"{sums.found} of {sums.records}",
+        f"{reader} {version}" if version else reader, f"{len(sums.refused)}", f"{count} of {sums.files}", f"{sums.found} of {sums.records}",
         share("times"), share("senders"), share("texts"), share("files"),
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
@@ -285,7 +292,7 @@ def main() -> None:
             for file, found in zip(files, read(files), strict=True):
                 judge(sums, file, found)
             version = environment.PYPI.get(reader) or environment.NPM.get(reader)
-            lines.append(row(f"{reader} {version}" if version else reader, sums))
+            lines.append(row(reader, version, sums))
             print(lines[-1], flush=True)
             if reader != "passerelle":
                 said = []
