@@ -46,7 +46,7 @@ def chat_miner(path: str) -> None:
         at = message.timestamp
         if telegram:
             # It gives these in UTC.
-            at = at.replace(tzinfo=dt.timezone.utc).astimezone()
+            at = at.to_pydatetime().replace(tzinfo=dt.timezone.utc).astimezone()
         emit(at, sender=message.author, text=message.message)
 
 
