@@ -79,11 +79,6 @@ bench: venv ## Speed beside a bare loader, and memory (BENCH=one_room|eight_room
 	if [ -f $(BENCH_FIGURES) ]; then cat $(BENCH_FIGURES); fi; \
 	exit $$status
 
-.PHONY: bench-readers
-bench-readers: ## Speed and memory of the readers beside their peers (needs Node.js; ARGS="--rounds 3 --big-mb 500")
-	$(call step,readers: measuring)
-	$(PYTHON) sandbox/peers/bench.py $(ARGS)
-
 .PHONY: peers
 peers: ## Write docs/peers.md: what other readers make of the same files (needs Node.js)
 	$(call step,peers: building)

@@ -1,6 +1,6 @@
 """Other programs that read the same exports, installed from PyPI and npm below .work/peers.
 
-They are compared with and measured against, never used: nothing of passerelle depends on them.
+They are compared with, never used: nothing of passerelle depends on them.
 Versions are fixed, so that what docs/peers.md says of them can be seen again.
 """
 

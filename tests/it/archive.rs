@@ -6,5 +6,6 @@
 mod cases;
 mod contract;
 mod golden;
+mod speed;
 mod whatsapp_exports;
 mod whatsapp_truth;
