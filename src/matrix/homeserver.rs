@@ -151,9 +151,33 @@ impl Homeserver {
         self.patiently(|| self.call_once(actor, request.clone())).await
     }
 
-    /// Repeats `attempt` while its failure is transient and patience lasts.
-    pub(super) async fn patiently<T, F>(
+    /// Calls an endpoint that would do its work twice if it were called twice: only an answer of
+    /// 429, which says that nothing was done, is waited out.
+    pub(super) async fn call_unrepeated<R>(
         &self,
+        actor: Option<&Actor>,
+        request: R,
+    ) -> Result<R::IncomingResponse, MatrixError>
+    where
+        R: OutgoingRequest + Clone,
+        for<'a> R::Authentication: AuthScheme<Input<'a> = SendAccessToken<'a>>,
+        for<'a> R::PathBuilder: PathBuilder<Input<'a> = Cow<'a, SupportedVersions>>,
+    {
+        let is_undone = |error: &MatrixError| matches!(error, MatrixError::RateLimited { .. });
+        self.repeat_while(is_undone, || self.call_once(actor, request.clone())).await
+    }
+
+    /// Repeats `attempt` while its failure is transient and patience lasts.
+    pub(super) async fn patiently<T, F>(&self, attempt: impl FnMut() -> F) -> Result<T, MatrixError>
+    where
+        F: Future<Output = Result<T, MatrixError>>,
+    {
+        self.repeat_while(MatrixError::is_transient, attempt).await
+    }
+
+    async fn repeat_while<T, F>(
+        &self,
+        may_pass: impl Fn(&MatrixError) -> bool,
         mut attempt: impl FnMut() -> F,
     ) -> Result<T, MatrixError>
     where
@@ -165,7 +189,7 @@ impl Homeserver {
         loop {
             let error = match attempt().await {
                 Err(error @ MatrixError::Halted { .. }) => return Err(error),
-                Err(error) if error.is_transient() => error,
+                Err(error) if may_pass(&error) => error,
                 settled => return settled,
             };
             // The budget keeps everybody from calling for as long as the homeserver asks.

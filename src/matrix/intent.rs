@@ -164,7 +164,7 @@ impl Intent {
         &self,
         request: room::create_room::v3::Request,
     ) -> Result<OwnedRoomId, MatrixError> {
-        Ok(self.homeserver.call_once(Some(&self.actor), request).await?.room_id)
+        Ok(self.homeserver.call_unrepeated(Some(&self.actor), request).await?.room_id)
     }
 
     /// Joins a room this account was invited to. Being in it already is success.

@@ -122,10 +122,10 @@ async fn the_queue_outlives_the_daemon_and_ends_when_it_said_it_would() {
     let mut world =
         World::start(Setting { wire: Wire::Proxied, config, ..Setting::default() }).await;
     let chats = [
-        chat(&world, 41, 60, 3).await,
-        chat(&world, 42, 40, 0).await,
+        chat(&world, 31, 60, 4).await,
+        chat(&world, 51, 40, 1).await,
         chat(&world, 43, 40, 0).await,
-        chat(&world, 44, 40, 0).await,
+        chat(&world, 71, 40, 3).await,
     ];
     let began = now();
     let jobs = start(&world, &chats).await;
