@@ -221,11 +221,11 @@ async fn imports_rest_in_quiet_hours_and_go_on_by_themselves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_homeserver_with_limits_of_its_own_is_given_the_pace_it_wants() {
     let world = World::start(Setting { rate_limited: true, ..Setting::default() }).await;
-    let chats = [chat(&world, 61, 50, 0).await];
+    let chats = [chat(&world, 71, 40, 3).await];
     let jobs = start(&world, &chats).await;
     world.follow(&jobs[0]).await.done();
     let refused = world.metric("passerelle_homeserver_refusals_total").await;
-    assert!((1..53).contains(&refused), "{refused} of 53 sendings were refused");
+    assert!((1..43).contains(&refused), "{refused} of 43 sendings were refused");
     assert_rooms_are(&world, &jobs, &chats).await;
     let log = world.log();
     let episodes = log.matches("asks for a slower pace").count();

@@ -67,7 +67,7 @@ pub enum RateLimits {
     #[default]
     AsShipped,
     Off,
-    /// Two messages at once of each sender, then one in ten seconds, and no other limit.
+    /// Two messages at once of each sender, then one in four seconds, and no other limit.
     Tight,
 }
 
@@ -224,7 +224,7 @@ impl Options {
             arguments.push("--no-rate-limits".to_owned());
         }
         if self.rate_limits == RateLimits::Tight {
-            let limit = r#"rc_message={"per_second": 0.1, "burst_count": 2}"#;
+            let limit = r#"rc_message={"per_second": 0.25, "burst_count": 2}"#;
             arguments.extend(["--set".to_owned(), limit.to_owned()]);
         }
         arguments
