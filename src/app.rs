@@ -1,5 +1,9 @@
 //! Builds every part from the configuration, wires them, starts and stops them.
 
+mod doctor;
+
+pub use doctor::{Wish, examine};
+
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -8,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ruma::RoomId;
+use serde_json::value::RawValue;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +22,8 @@ use crate::bot::Bot;
 use crate::config::{Config, Secret, WordingLanguage};
 use crate::import::{Hands, Patience, Places, Runner, Settings};
 use crate::matrix::{
-    Account, Budget, Delivered, Errand, Homeserver, Listener, Lookup, Transaction, router,
+    Account, Budget, Delivered, Errand, Homeserver, Listener, Lookup, Overheard, Transaction,
+    router,
 };
 use crate::model::time::Clock;
 use crate::portal::{GhostNamer, Portals};
@@ -96,10 +102,12 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
         .with_context(|| format!("cannot listen on operator.listen, {}", config.operator.listen))?;
     let socket = listen_on_socket(&config.daemon.socket)?;
 
-    let listener = Listener { hs_token, transactions };
+    let overheard = Overheard::new(crate::doctor::account(&config));
+    let listener = Listener { hs_token, transactions, overheard: overheard.clone() };
     serve(&tasks, &stop, appservice, router(listener));
     serve(&tasks, &stop, operator, health(runner.clone(), counts.clone()));
-    serve_socket(&tasks, &stop, socket, commands(runner.clone(), config.import.max_archive_bytes));
+    let commands = commands(runner.clone(), config.import.max_archive_bytes, overheard);
+    serve_socket(&tasks, &stop, socket, commands);
     let upkeep = runner.portals().on_errand(Errand::Upkeep, stop.clone());
     let inbox = Inbox { store: store.clone(), runner: runner.clone(), upkeep, counts, arrived };
     tasks.spawn(inbox.clone().take_in(arriving));
@@ -207,32 +215,11 @@ impl Inbox {
     }
 
     async fn store_transaction(&self, transaction: &Transaction) -> anyhow::Result<()> {
-        let mut fresh = false;
-        for (id, event) in &transaction.events {
-            if self.is_echo(event) {
-                continue;
-            }
-            match self.store.take_in(id, &InboxRow { event: event.clone() })? {
-                Stored::New => fresh = true,
-                Stored::Repeated => {
-                    self.counts.repeated_events.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        }
-        if fresh {
-            self.store.flush().await?;
-        }
-        Ok(())
+        take_in(&self.store, self.runner.portals().namer(), &self.counts, transaction).await
     }
 
-    /// Whether one of our own accounts sent it: the homeserver pushes those, too.
-    fn is_echo(&self, event: &serde_json::value::RawValue) -> bool {
-        #[derive(serde::Deserialize)]
-        struct Head {
-            sender: ruma::OwnedUserId,
-        }
-        serde_json::from_str::<Head>(event.get())
-            .is_ok_and(|head| self.runner.portals().namer().is_ours(&head.sender))
+    fn is_echo(&self, event: &RawValue) -> bool {
+        is_echo(self.runner.portals().namer(), event)
     }
 
     /// Notes that a piece was handled, on disk before the next one is: a restart must not handle
@@ -327,6 +314,40 @@ impl Inbox {
         self.arrived.notify_one();
         Ok(())
     }
+}
+
+/// Puts what is new in a transaction on disk.
+async fn take_in(
+    store: &Store,
+    namer: &GhostNamer,
+    counts: &Health,
+    transaction: &Transaction,
+) -> anyhow::Result<()> {
+    let mut fresh = false;
+    for (id, event) in &transaction.events {
+        if is_echo(namer, event) {
+            continue;
+        }
+        match store.take_in(id, &InboxRow { event: event.clone() })? {
+            Stored::New => fresh = true,
+            Stored::Repeated => {
+                counts.repeated_events.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+    if fresh {
+        store.flush().await?;
+    }
+    Ok(())
+}
+
+/// Whether one of our own accounts sent it: the homeserver pushes those, too.
+fn is_echo(namer: &GhostNamer, event: &RawValue) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        sender: ruma::OwnedUserId,
+    }
+    serde_json::from_str::<Head>(event.get()).is_ok_and(|head| namer.is_ours(&head.sender))
 }
 
 fn serve(

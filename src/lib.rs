@@ -8,6 +8,7 @@ pub mod bot;
 pub mod cli;
 pub mod config;
 pub mod convert;
+pub mod doctor;
 pub mod import;
 pub mod matrix;
 pub mod model;

@@ -6,6 +6,7 @@
 mod archive;
 mod client;
 mod config;
+mod doctor;
 mod import;
 mod output;
 mod registration;
@@ -52,6 +53,8 @@ enum Command {
     /// Make and check the configuration.
     #[command(subcommand)]
     Config(config::Command),
+    /// Examine this installation and its homeserver before an import.
+    Doctor(doctor::Arguments),
 }
 
 /// How a command ended.
@@ -93,16 +96,19 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Import(command) => import::run(command, &load_config(&config)?).await,
         Command::Registration(command) => registration::run(command, &load_config(&config)?).await,
         Command::Config(command) => config::run(command, &config),
+        Command::Doctor(arguments) => doctor::run(arguments, &config).await,
     }
 }
 
 fn load_config(path: &std::path::Path) -> anyhow::Result<Config> {
-    load(Some(path), std::env::vars()).map_err(|error| {
-        let hint = if path.exists() {
-            "`passerelle config init` writes a file in which every key is explained"
-        } else {
-            "make one with `passerelle config init`, or name yours with --config"
-        };
-        anyhow::anyhow!("{error}\nhint: {hint}")
-    })
+    load(Some(path), std::env::vars())
+        .map_err(|error| anyhow::anyhow!("{error}\nhint: {}", config_hint(path)))
+}
+
+fn config_hint(path: &std::path::Path) -> &'static str {
+    if path.exists() {
+        "`passerelle config init` writes a file in which every key is explained"
+    } else {
+        "make one with `passerelle config init`, or name yours with --config"
+    }
 }

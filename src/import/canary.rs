@@ -1,16 +1,12 @@
 //! The retention canary: before the first message, is something this old visible to a member?
-//!
-//! A server with a retention policy accepts an old event, answers with an id, and then hides
-//! the event from everybody (tchap.md §B.6, seen). Only a member's own look tells.
 
 use ruma::OwnedUserId;
-use serde_json::value::to_raw_value;
 
 use super::error::ImportError;
 use super::settings::{Settings, Witness};
-use crate::matrix::{Outgoing, RoomWish};
+use crate::matrix::RoomWish;
 use crate::model::time::UnixMillis;
-use crate::portal::{PortalError, Portals};
+use crate::portal::{PortalError, Portals, is_heard};
 use crate::store::{PortalRecord, PortalState};
 
 /// Sends one event of the archive's oldest date as a ghost into a throw-away room like the one
@@ -46,24 +42,12 @@ pub(super) async fn sing(
     let ghost = portals.admit(&room, ghost_id, ghost_name).await?;
     bot.invite(&room, &witness.user).await?;
     witness.account.join(&room).await?;
-    let content = to_raw_value(&serde_json::json!({
-        "msgtype": "m.notice",
-        "body": settings.canary_text,
-        "m.mentions": {},
-    }))
-    .map_err(|error| ImportError::Task { reason: error.to_string() })?;
     let txn_id = format!("{id}-{}", oldest.0);
-    let event = Outgoing {
-        event_type: "m.room.message",
-        content: &content,
-        txn_id: &txn_id,
-        at: Some(oldest),
-    };
-    let event = ghost.send(&room, event).await?;
-    let seen = witness.account.event(&room, &event).await?;
+    let text = &settings.canary_text;
+    let heard = is_heard(&room, &ghost, &witness.account, text, &txn_id, oldest).await?;
     witness.account.leave(&room).await?;
     ghost.leave(&room).await?;
-    if seen.is_none_or(|seen| seen.origin_server_ts != oldest.0.max(0)) {
+    if !heard {
         // The room stays for the next try: ensure_room finds it again.
         return Err(PortalError::Retention { date: oldest.to_string() }.into());
     }

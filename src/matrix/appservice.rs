@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use subtle::ConstantTimeEq;
 use tokio::sync::{mpsc, oneshot};
 
+use super::overheard::Overheard;
 use crate::config::Secret;
 
 /// Synapse sends at most a hundred events of 64 KiB a transaction.
@@ -39,6 +40,8 @@ pub struct Listener {
     pub hs_token: Secret,
     /// Where transactions go.
     pub transactions: mpsc::Sender<Delivered>,
+    /// Notes what they carry for the doctor's account.
+    pub overheard: Overheard,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +91,7 @@ async fn transaction(
             Err(_) => tracing::warn!("dropped an event without an id from a transaction"),
         }
     }
+    listener.overheard.transaction(&body, &events);
     let (stored, confirmation) = oneshot::channel();
     let delivered = (Transaction { events }, stored);
     if listener.transactions.send(delivered).await.is_err() || confirmation.await.is_err() {
@@ -103,7 +107,10 @@ async fn ping(
     headers: HeaderMap,
 ) -> Response {
     match check_token(&listener, &headers, &query) {
-        Ok(()) => Json(json!({})).into_response(),
+        Ok(()) => {
+            listener.overheard.ping();
+            Json(json!({})).into_response()
+        }
         Err(refusal) => *refusal,
     }
 }

@@ -93,6 +93,10 @@ fn in_brackets(errcode: &str, message: &str) -> String {
         .map_or_else(String::new, |refusal| format!(" ({})", refusal.meaning()))
 }
 
+/// A ping that did not reach us is answered with 502 or 504, though the homeserver is well; the
+/// code says why.
+const PING_FAILURES: [&str; 3] = ["M_BAD_STATUS", "M_CONNECTION_FAILED", "M_CONNECTION_TIMEOUT"];
+
 #[derive(Deserialize)]
 struct ErrorBody {
     #[serde(default)]
@@ -190,7 +194,7 @@ impl MatrixError {
             let retry_after = retry_after_ms.map(Duration::from_millis);
             return Self::RateLimited { endpoint, retry_after };
         }
-        if status.is_server_error() {
+        if status.is_server_error() && !PING_FAILURES.contains(&errcode.as_str()) {
             return Self::Server { endpoint, status };
         }
         if status == StatusCode::UNAUTHORIZED || errcode == "M_UNKNOWN_TOKEN" {
@@ -229,5 +233,8 @@ mod tests {
         let denied = br#"{"errcode":"M_FORBIDDEN","error":"no"}"#;
         let error = MatrixError::from_answer("POST x", StatusCode::FORBIDDEN, denied);
         assert_eq!(error.errcode(), Some("M_FORBIDDEN"));
+        let ping = br#"{"errcode":"M_CONNECTION_FAILED","error":"no"}"#;
+        let error = MatrixError::from_answer("POST x", StatusCode::BAD_GATEWAY, ping);
+        assert_eq!(error.errcode(), Some("M_CONNECTION_FAILED"));
     }
 }

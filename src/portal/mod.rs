@@ -5,6 +5,7 @@
 
 mod ahead;
 mod blob;
+mod canary;
 mod deliver;
 mod doubt;
 mod error;
@@ -16,11 +17,12 @@ mod roster;
 mod space;
 
 pub use blob::{Blob, Uploaded};
+pub use canary::is_heard;
 pub use deliver::{Delivery, Portal, Refusals};
 pub use doubt::Settled;
 pub use error::PortalError;
 pub use mark::{MARK, Mark, Provenance};
 pub use room::Portals;
-pub use room_check::RoomDifference;
+pub use room_check::{RoomDifference, difference};
 pub use roster::{GhostNamer, Roster};
 pub use space::Listed;

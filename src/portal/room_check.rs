@@ -91,7 +91,7 @@ impl RoomDifference {
 }
 
 /// The first difference between a room and what was asked, the weightiest first.
-pub(super) fn difference(wish: &RoomWish, state: &RoomState) -> Option<RoomDifference> {
+pub fn difference(wish: &RoomWish, state: &RoomState) -> Option<RoomDifference> {
     let text = |event_type: &str, key: &str| state.text(event_type, key);
     let algorithm = text("m.room.encryption", "algorithm");
     if wish.kind.is_encrypted() {

@@ -1,7 +1,8 @@
 //! Opening, flushing, and the plain reading and writing every record shares.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +31,7 @@ pub struct Store {
     pub(super) inbox_turn: Arc<Mutex<()>>,
     pub(super) seen_events: sled::Tree,
     pub(super) room_marks: sled::Tree,
+    last_flush: Arc<Mutex<Option<Instant>>>,
 }
 
 /// Why the store cannot serve.
@@ -140,6 +142,7 @@ impl Store {
             inbox_turn: Arc::default(),
             seen_events: db.open_tree(trees::SEEN_EVENTS)?,
             room_marks: db.open_tree(trees::ROOM_MARKS)?,
+            last_flush: Arc::default(),
             db,
         })
     }
@@ -153,8 +156,15 @@ impl Store {
             return Ok(());
         }
         self.db.flush_async().await?;
+        *self.last_flush.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         sabotage::after_flush();
         Ok(())
+    }
+
+    /// How long ago the latest flush of this process ended.
+    pub fn since_last_flush(&self) -> Option<Duration> {
+        let last = *self.last_flush.lock().unwrap_or_else(PoisonError::into_inner);
+        last.map(|at| at.elapsed())
     }
 
     /// Bytes on disk.

@@ -9,11 +9,13 @@ use axum::{Router, extract::Request};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
+use super::doctor;
 use super::spool::{SpoolError, inside, take_in};
 use super::view::{JobView, view};
 use crate::import::{
     CancelError, ImportError, Job, JobError, Objection, PlanError, Report, Runner, Undone,
 };
+use crate::matrix::Overheard;
 use crate::model::ids::Sha256;
 use crate::store::{JobRecord, JobState, StoreError};
 
@@ -58,13 +60,14 @@ pub struct ApiError {
 }
 
 #[derive(Clone)]
-struct Shared {
-    runner: Runner,
+pub(super) struct Shared {
+    pub(super) runner: Runner,
     max_archive_bytes: u64,
+    pub(super) overheard: Overheard,
 }
 
 /// The routes of the command socket.
-pub fn commands(runner: Runner, max_archive_bytes: u64) -> Router {
+pub fn commands(runner: Runner, max_archive_bytes: u64, overheard: Overheard) -> Router {
     Router::new()
         .route("/v1/spool", post(new_ticket))
         .route("/v1/spool/{id}", put(put_file).layer(DefaultBodyLimit::disable()))
@@ -75,8 +78,10 @@ pub fn commands(runner: Runner, max_archive_bytes: u64) -> Router {
         .route("/v1/jobs/{id}/cancel", post(cancel))
         .route("/v1/jobs/{id}/verify", post(verify))
         .route("/v1/jobs/{id}/report", get(report))
+        .route("/v1/doctor", get(doctor::view))
+        .route("/v1/doctor/heard", get(doctor::heard))
         .layer(DefaultBodyLimit::max(LARGEST_PLAN_BYTES))
-        .with_state(Shared { runner, max_archive_bytes })
+        .with_state(Shared { runner, max_archive_bytes, overheard })
 }
 
 async fn new_ticket(State(shared): State<Shared>) -> Result<Json<SpoolTicket>, Failure> {

@@ -3,6 +3,7 @@
 //! The socket's file mode is the permission: who may open it may command the daemon.
 
 mod commands;
+mod doctor;
 mod health;
 mod spool;
 mod view;

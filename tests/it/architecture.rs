@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 8] = [
     &["cli"],
     &["app"],
     &["web", "bot"],
-    &["import", "relay"],
+    &["import", "relay", "doctor"],
     &["portal"],
     &["archive", "convert", "olvid", "matrix", "store"],
     &["wording", "config", "model"],

@@ -12,7 +12,7 @@ const INIT: [&str; 6] =
     ["config", "init", "--homeserver-url", "http://127.0.0.1:9", "--server-name", "tchap.test"];
 
 /// Every command there is, with its subcommands.
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 22] = [
     &[],
     &["run"],
     &["archive"],
@@ -34,6 +34,7 @@ const COMMANDS: [&[&str]; 21] = [
     &["config"],
     &["config", "check"],
     &["config", "init"],
+    &["doctor"],
 ];
 
 #[tokio::test]

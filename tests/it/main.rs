@@ -9,6 +9,7 @@ mod archive;
 mod bench;
 mod cli;
 mod crash;
+mod doctor;
 mod faults;
 mod import;
 mod messengers;

@@ -34,6 +34,8 @@ pub enum Action {
     /// The homeserver acts; the connection closes after so many bytes of the answer's body,
     /// before its head when there are none.
     CutResponse { after_bytes: usize },
+    /// The homeserver answers; its `Date` header becomes this.
+    Redate(String),
     /// Answer in the homeserver's place.
     Answer(Reply),
     /// Take the request and never answer.
@@ -481,7 +483,11 @@ async fn exchange(
         }
         _ => {}
     }
-    caller.write(&answer.bytes).await?;
+    let head = match &action {
+        Some(Action::Redate(date)) => answer.with_date(date),
+        _ => answer.bytes.clone(),
+    };
+    caller.write(&head).await?;
     upstream.copy_body(framing, caller).await?;
     shared.note(index, |exchange| exchange.answered = Some(Instant::now()));
     let ends = matches!(framing, wire::Framing::UntilClose) || answer.says_close();

@@ -59,6 +59,12 @@ impl Head {
         other.into_bytes()
     }
 
+    /// The same response with another `Date`.
+    pub fn with_date(&self, date: &str) -> Vec<u8> {
+        let found = self.header("date").expect("Synapse dates its answers");
+        self.text.replacen(found, date, 1).into_bytes()
+    }
+
     pub fn says_close(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }

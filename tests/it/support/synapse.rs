@@ -33,6 +33,8 @@ pub struct Options {
     pub max_upload: Option<String>,
     /// The limits that ordinary people meet.
     pub rate_limits: RateLimits,
+    /// Any keys of Synapse's own configuration, with JSON values.
+    pub set: Vec<(&'static str, &'static str)>,
     /// Tchap's module.
     pub access_rules: AccessRules,
     /// The part of user ids after the colon, `tchap.test` when absent.
@@ -207,6 +209,9 @@ impl Options {
         }
         if let Some(name) = &self.server_name {
             add("server-name", name.clone());
+        }
+        for (key, json) in &self.set {
+            add("set", format!("{key}={json}"));
         }
         match self.access_rules {
             AccessRules::Published => {}

@@ -5,6 +5,7 @@
 //! reads. The truth to compare with comes from `sample`.
 
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -38,6 +39,10 @@ pub struct Setting {
     pub access_rules: AccessRules,
     /// Whether the registration leaves the service under the homeserver's limits.
     pub rate_limited: bool,
+    /// What the homeserver's administrators did to the registration before they installed it.
+    pub registration: Option<fn(&str) -> String>,
+    /// Any keys of Synapse's own configuration, with JSON values.
+    pub synapse: Vec<(&'static str, &'static str)>,
     /// More configuration, as environment variables without `PASSERELLE__`.
     pub config: Vec<(&'static str, String)>,
 }
@@ -98,8 +103,16 @@ impl World {
 
     /// The same without the daemon.
     pub async fn without_daemon(setting: Setting) -> Self {
-        let Setting { wire, encryption, retention_days, access_rules, rate_limited, config } =
-            setting;
+        let Setting {
+            wire,
+            encryption,
+            retention_days,
+            access_rules,
+            rate_limited,
+            registration,
+            synapse,
+            config,
+        } = setting;
         let dir = tempfile::Builder::new().prefix("passerelle-it-").tempdir().unwrap();
         let (port, appservice_port, operator_port) = (free_port(), free_port(), free_port());
         let mut environment: Vec<(String, String)> = vec![
@@ -127,6 +140,9 @@ impl World {
                 text.replace("rate_limited: false", "rate_limited: true")
             });
         }
+        if let Some(change) = registration {
+            edit(&dir.path().join("registration.yaml"), change);
+        }
         let synapse = Synapse::start(Options {
             port: Some(port),
             registration: Some(dir.path().join("registration.yaml")),
@@ -134,13 +150,16 @@ impl World {
             encryption,
             access_rules,
             rate_limits: if rate_limited { RateLimits::Tight } else { RateLimits::AsShipped },
+            set: synapse,
             ..Options::default()
         })
         .await;
         let admin = synapse.register_user("camille.roy-exemple.gouv.fr").await;
         let member = synapse.register_user("sacha.petit-exemple.gouv.fr").await;
         let witness = synapse.register_user("temoin-passerelle").await;
-        std::fs::write(dir.path().join("secrets/witness_token"), &witness.token).unwrap();
+        let token = dir.path().join("secrets/witness_token");
+        std::fs::write(&token, &witness.token).unwrap();
+        std::fs::set_permissions(&token, PermissionsExt::from_mode(0o600)).unwrap();
         let proxy = match wire {
             Wire::Direct => None,
             Wire::Proxied => Some(Proxy::start(synapse.base_url()).await),
@@ -180,6 +199,13 @@ impl World {
     /// `PASSERELLE__`. A running daemon does not see it.
     pub fn configure(&mut self, key: &str, value: &str) {
         self.environment.push(set(key, value.to_owned()));
+    }
+
+    /// Runs a command with more configuration, as environment variables without `PASSERELLE__`.
+    pub async fn cli_with(&self, config: &[(&str, &str)], arguments: &[&str]) -> Said {
+        let more = config.iter().map(|(key, value)| set(key, (*value).to_owned()));
+        let environment: Vec<_> = self.environment.iter().cloned().chain(more).collect();
+        run(self.dir.path(), &environment, arguments).await
     }
 
     /// Runs a command as an operator would.
