@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::error::ImportError;
 use super::job::{Job, store_error};
@@ -122,15 +123,12 @@ async fn prepare_ahead(
     let portal = Arc::clone(portal);
     let archive = Arc::clone(archive);
     let limit = settings.file_limit_bytes().await?;
-    let mut steps = Box::pin(
-        records
-            .map(move |record| {
-                let portal = Arc::clone(&portal);
-                let archive = Arc::clone(&archive);
-                async move { step(&portal, &archive, record?, limit).await }
-            })
-            .buffered(settings.uploads_in_flight),
-    );
+    let steps = records.map(move |record| {
+        let portal = Arc::clone(&portal);
+        let archive = Arc::clone(&archive);
+        async move { step(&portal, &archive, record?, limit).await }
+    });
+    let mut steps = Box::pin(side_by_side(steps, settings.uploads_in_flight));
     tokio::spawn(async move {
         // When the door stops taking, uploads under way stop with it: a later run must not meet
         // the leftovers of this one.
@@ -148,6 +146,20 @@ async fn prepare_ahead(
     Ok(receiver)
 }
 
+/// Carries `work` out, so much of it at once, and yields what comes of it in order.
+///
+/// Each piece has a task of its own, because nobody looks at this stream while the door has
+/// enough to send: an upload that stood still meanwhile would keep its place in the budget, and
+/// with every place kept in this way nothing could be sent any more.
+fn side_by_side<T: Send + 'static>(
+    work: impl Stream<Item = impl Future<Output = Result<T, ImportError>> + Send + 'static>,
+    at_once: usize,
+) -> impl Stream<Item = Result<T, ImportError>> {
+    work.map(|piece| AbortOnDropHandle::new(tokio::spawn(piece)))
+        .buffered(at_once)
+        .map(|ended| ended.unwrap_or_else(|error| Err(error.into())))
+}
+
 async fn step(
     portal: &Portal,
     archive: &Arc<Archive>,
@@ -163,4 +175,59 @@ async fn step(
     }
     let delivery = upload::delivery(portal, archive, ordinal, *message, limit_bytes).await?;
     Ok(Step::Deliver(Box::new(delivery)))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_begun_gives_its_place_back_while_nobody_looks() {
+        let places = Arc::new(Semaphore::new(1));
+        let pieces: Vec<u32> = (0..4).collect();
+        let work = stream::iter(pieces).map(|piece| {
+            let places = Arc::clone(&places);
+            async move {
+                // The first is done at once; the others hold the only place for a while.
+                if piece > 0 {
+                    let _place = places.acquire().await;
+                    tokio::task::yield_now().await;
+                }
+                Ok(piece)
+            }
+        });
+        let mut done = Box::pin(side_by_side(work, 4));
+        assert_eq!(done.next().await.unwrap().unwrap(), 0);
+        // The door, which does not look at the stream while it sends.
+        for _ in 0..8 {
+            let place = tokio::time::timeout(Duration::from_mins(1), places.acquire()).await;
+            drop(place.expect("a place is free").unwrap());
+        }
+        let rest: Vec<u32> = done.map(Result::unwrap).collect().await;
+        assert_eq!(rest, [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn what_was_begun_ends_with_whoever_wanted_it() {
+        let alive = Arc::new(());
+        let work = stream::iter(0..4).map(|piece| {
+            let alive = Arc::clone(&alive);
+            async move {
+                if piece > 0 {
+                    std::future::pending::<()>().await;
+                }
+                drop(alive);
+                Ok(piece)
+            }
+        });
+        let mut done = Box::pin(side_by_side(work, 4));
+        assert_eq!(done.next().await.unwrap().unwrap(), 0);
+        drop(done);
+        while Arc::strong_count(&alive) > 1 {
+            tokio::task::yield_now().await;
+        }
+    }
 }
