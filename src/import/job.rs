@@ -281,6 +281,22 @@ impl Job {
         }
     }
 
+    /// It is about to be undone. Where that is interrupted it must not go on by itself, into a
+    /// room that is half emptied.
+    ///
+    /// # Errors
+    /// When it is running or was cancelled, or the store fails.
+    pub fn give_up(&mut self) -> Result<(), JobError> {
+        self.check_cancellable()?;
+        if self.record.state == JobState::Done {
+            return Ok(());
+        }
+        self.record.again = None;
+        "its cancelling has not come to its end".clone_into(&mut self.record.fault);
+        "cancel it once more".clone_into(&mut self.record.hint);
+        self.move_to(JobState::Failed)
+    }
+
     /// It was given up and its room undone.
     ///
     /// # Errors

@@ -160,7 +160,9 @@ impl Runner {
                 let Some((job, claim)) = self.next_due(halt)? else { break };
                 workers.spawn(self.clone().work(job, claim, halt.clone()));
             }
-            let next_try = self.next_try()?;
+            // While every hand is busy, what falls due waits for one of them anyway.
+            let hands_free = workers.len() < self.hands.jobs_at_once;
+            let next_try = if hands_free { self.next_try()? } else { Duration::MAX };
             tokio::select! {
                 Some(ended) = workers.join_next() => settled(ended)?,
                 () = self.due.notified() => {}
@@ -340,7 +342,8 @@ impl Runner {
     pub async fn cancel(&self, id: &str) -> Result<Undone, CancelError> {
         let _claim = self.claim(id, Stop::new())?;
         let mut job = self.job(id)?;
-        job.check_cancellable()?;
+        job.give_up()?;
+        self.portals.store().flush().await.map_err(JobError::from)?;
         let wording = Wording::new(self.settings.language);
         let reason = wording.text("undo-reason", &[("job", job.id().into())]);
         let worker = self.worker(Errand::Upkeep, Stop::new());
