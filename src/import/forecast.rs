@@ -17,6 +17,8 @@ const PER_PERSON: u64 = 6;
 /// Events of the room's state at its beginning, and of each person's coming.
 const STATE_EVENTS: u64 = 15;
 const STATE_EVENTS_PER_PERSON: u64 = 2;
+/// Calls for a file: itself and, where it is a picture, its preview.
+const PER_FILE: u64 = 2;
 /// Events of one page that the witness reads.
 const PAGE: u64 = 100;
 
@@ -27,7 +29,7 @@ pub struct Effort {
     pub opening: u64,
     /// Messages sent.
     pub messages: u64,
-    /// Files uploaded.
+    /// Uploads of files and of their previews.
     pub uploads: u64,
     /// Pages and files read back, and the invitations.
     pub reading: u64,
@@ -50,13 +52,13 @@ impl Effort {
         let people = plan.participants.len() as u64;
         let guests = (plan.room.admins.len() + plan.room.invite.len()) as u64;
         let (messages, facts) = (plan.archive.messages, &plan.archive);
-        let uploads = facts.files.saturating_sub(facts.files_too_large);
+        let files = facts.files.saturating_sub(facts.files_too_large);
         let events = messages + STATE_EVENTS + STATE_EVENTS_PER_PERSON * people;
         Self {
             opening: OPENING + guests + PER_PERSON * people,
             messages,
-            uploads,
-            reading: 7 + events.div_ceil(PAGE) + uploads + 2 * guests,
+            uploads: PER_FILE * files,
+            reading: 7 + events.div_ceil(PAGE) + files + 2 * guests,
         }
     }
 
