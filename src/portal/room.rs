@@ -1,11 +1,13 @@
 //! Finds or makes a portal's room, and checks that it is the one that was asked for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ruma::{OwnedRoomId, OwnedUserId, RoomId};
 use serde_json::Value;
 use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::PortalError;
@@ -187,8 +189,10 @@ impl Portals {
     }
 
     async fn find_late_room(&self, portal: &str) -> Result<Option<OwnedRoomId>, PortalError> {
-        let mut waited = Duration::ZERO;
+        let begun = Instant::now();
         loop {
+            // At a polite pace a look around takes longer than the wait between two.
+            let waited = begun.elapsed();
             if let Some(room) = self.find_room(portal).await? {
                 return Ok(Some(room));
             }
@@ -196,17 +200,20 @@ impl Portals {
                 return Ok(None);
             }
             tokio::time::sleep(LATE_ROOM_STEP).await;
-            waited += LATE_ROOM_STEP;
         }
     }
 
-    /// The room whose state names this portal, among those the bot is in.
+    /// The room whose state names this portal, among those the bot is in and that are not known
+    /// to be another's.
     ///
     /// # Errors
     /// When the homeserver refuses or cannot be reached.
     pub async fn find_room(&self, portal: &str) -> Result<Option<OwnedRoomId>, PortalError> {
         let bot = self.bot();
-        for room in bot.joined_rooms().await? {
+        let known = self.store.portals()?.into_iter().filter(|other| other.id != portal);
+        let others: HashSet<_> = known.filter_map(|other| other.room_id).collect();
+        let joined = bot.joined_rooms().await?;
+        for room in joined.into_iter().filter(|room| !others.contains(room)) {
             let state = bot.state(&room, PORTAL_EVENT, "").await?;
             let named = state.as_ref().and_then(|content| content.get("portal"));
             if named.and_then(Value::as_str) == Some(portal) {
