@@ -261,7 +261,7 @@ impl Sections {
                 |text| QuietHours::parse(text, zone.clone()),
             )?,
             resume_for: Duration::from_secs(resume_hours.saturating_mul(3600)),
-            resume_after: Duration::from_secs(self.value("pace.resume_after_s")?),
+            resume_after: Duration::from_secs(self.at_least_one("pace.resume_after_s")? as u64),
         })
     }
 
