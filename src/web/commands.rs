@@ -284,7 +284,10 @@ impl From<JobError> for Failure {
                 Self::new(StatusCode::NOT_FOUND, text, "`passerelle import status` lists the jobs")
             }
             JobError::WrongState { .. } => Self::conflict(text, ""),
-            JobError::Busy { .. } => Self::conflict(text, "pause it first"),
+            JobError::Busy { .. } => Self::conflict(
+                text,
+                "pause it, or wait for what is being done with it to end, then try again",
+            ),
             JobError::Repeated { .. } => {
                 Self::conflict(text, "see its report, or cancel it before importing the chat again")
             }
