@@ -67,8 +67,8 @@ impl QuietHours {
     pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
         let mut end = None;
         let mut at = now;
-        // Windows may meet, or overlap.
-        for _ in 0..32 {
+        // Windows may meet, or overlap; a week of them is looked at, as far as `spans` reaches.
+        for _ in 0..self.windows.len().saturating_mul(8) {
             let Some(later) = self.spans(at).filter(|(from, to)| *from <= at && at < *to).max()
             else {
                 break;
@@ -157,6 +157,9 @@ mod tests {
             assert!(QuietHours::parse(text, TimeZone::UTC).is_none(), "{text}");
         }
         // Nothing would ever be imported.
+        let hourly: Vec<String> =
+            (0..24).map(|hour| format!("{hour:02}:00-{:02}:00", (hour + 1) % 24)).collect();
+        assert!(QuietHours::parse(&hourly.join(","), TimeZone::UTC).is_none());
         for text in ["00:00-00:00", "00:00-12:00, 12:00-00:00", "08:00-19:00,18:00-09:00"] {
             assert!(QuietHours::parse(text, TimeZone::UTC).is_none(), "{text}");
         }

@@ -139,6 +139,9 @@ fn warn(warning: &Warning, wording: Wording) -> String {
             "warning-not-in-space",
             &[("space", space.to_string().into()), ("reason", reason.clone().into())],
         ),
+        Warning::SpaceIsPublic { space } => {
+            say("warning-space-is-public", &[("space", space.to_string().into())])
+        }
     }
 }
 

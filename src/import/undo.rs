@@ -68,6 +68,9 @@ pub async fn undo(
             Err(error) => return Err(error.into()),
         }
     }
+    if let Some(space) = job.plan().room.space() {
+        portals.take_out_of_space(&room, &space).await?;
+    }
     let bot = portals.bot();
     match bot.joined_members(&room).await {
         Ok(members) => {

@@ -41,6 +41,11 @@ pub enum Warning {
         /// What the homeserver said.
         reason: String,
     },
+    /// Anybody may enter the space, so the room was not opened to its members.
+    SpaceIsPublic {
+        /// The space.
+        space: OwnedRoomId,
+    },
 }
 
 impl Plan {
@@ -88,6 +93,10 @@ impl std::fmt::Display for Warning {
             Self::NotInSpace { space, reason } => write!(
                 f,
                 "the space {space} does not list the room ({reason}): somebody who may must add it there"
+            ),
+            Self::SpaceIsPublic { space } => write!(
+                f,
+                "anybody may enter the space {space}: the room was not opened to its members"
             ),
         }
     }

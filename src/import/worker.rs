@@ -113,6 +113,7 @@ impl Worker {
         Ok(match self.portals.place_in_space(&room, &space).await? {
             Listed::Yes => None,
             Listed::No { reason } => Some(Warning::NotInSpace { space, reason }),
+            Listed::Public => Some(Warning::SpaceIsPublic { space }),
         })
     }
 

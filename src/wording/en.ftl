@@ -222,6 +222,7 @@ warning-old-messages = The oldest message is of { $first }: the older Tchap app 
 warning-accounts-may-expire = The accounts that stand for participants may expire: ask for { $pattern } to be exempt (exclude_user_id_patterns).
 warning-room-forgets = The room’s retention removes messages after { $days } days.
 warning-not-in-space = The space { $space } does not list the room ({ $reason }): somebody who may must add it there.
+warning-space-is-public = Anybody may enter the space { $space }: the room was not opened to its members, each has to be invited.
 refusal-account-expired = the account has expired
 refusal-account-deactivated = the account was deactivated
 refusal-forbidden-by-rules = the server’s rules forbid it: an external in a room closed to them, or a change that the access rules do not allow

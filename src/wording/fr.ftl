@@ -224,6 +224,7 @@ warning-old-messages = Le plus ancien message date du { $first } : l’ancienne
 warning-accounts-may-expire = Les comptes qui représentent les participants peuvent expirer : demander l’exemption de { $pattern } (exclude_user_id_patterns).
 warning-room-forgets = La durée de conservation du salon efface les messages après { $days } jours.
 warning-not-in-space = L’espace { $space } n’affiche pas le salon ({ $reason }) : une personne habilitée doit l’y ajouter.
+warning-space-is-public = L’espace { $space } est ouvert à tous : le salon n’a pas été ouvert à ses membres, chacun doit être invité.
 refusal-account-expired = le compte a expiré
 refusal-account-deactivated = le compte a été désactivé
 refusal-forbidden-by-rules = les règles du serveur l’interdisent : un externe dans un salon qui leur est fermé, ou un changement que les règles d’accès n’admettent pas

@@ -104,8 +104,34 @@ async fn a_room_open_to_externals_in_a_space_on_the_newer_module() {
     assert_eq!(child["via"], json!(["tchap.test"]));
     assert!(!warned(&world.report(&second).await, "not_in_space"));
 
+    a_space_open_to_all_opens_no_room(&world, &space).await;
     the_last_administrator_stays(&mut world, &second, &listed).await;
+    // Taken back, it is closed to the space's people, and out of its list.
+    let child = admin.state_content(&space, "m.space.child", &listed).await.unwrap();
+    assert_eq!(child, json!({}));
+    let member = world.eyes(&world.member);
+    let joining = content(&member, &listed, "m.room.join_rules").await;
+    assert_eq!(joining["join_rule"], "invite");
     assert_log_is_discreet(&world, &sample);
+}
+
+/// Everybody could walk from the space into the room, so the room stays closed, and it is said.
+async fn a_space_open_to_all_opens_no_room(world: &World, space: &str) {
+    let admin = world.eyes(&world.admin);
+    let open = json!({ "join_rule": "public" });
+    let (status, answer) = admin.set_state(space, "m.room.join_rules", open).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let (_, archive) = world.sample(34, 12, 0);
+    let plan = world.approved(&archive).await;
+    edit(&plan, |plan| plan.replace("space = \"\"", &format!("space = \"{space}\"")));
+    let job = world.start_job(&plan).await;
+    world.follow(&job).await.done();
+    let room = world.room(&job).await;
+    admin.join(&room).await;
+    let joining = content(&admin, &room, "m.room.join_rules").await;
+    assert_eq!(joining["join_rule"], "invite");
+    assert!(warned(&world.report(&job).await, "space_is_public"));
+    assert!(admin.state_content(space, "m.space.child", &room).await.is_none());
 }
 
 /// The people of the space may come in now; that the space does not list it yet is said, with
