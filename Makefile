@@ -25,6 +25,9 @@ demo: venv ## Import a sample on a real homeserver and show the room (KEEP=1 lea
 	$(call step,the demonstration)
 	$(PYTHON) sandbox/demo/demo.py $(if $(KEEP),--keep)
 
+# Where every program that a test starts writes its log (tests/it/support/logs.rs).
+LOGS := target/tmp/logs
+
 .PHONY: test
 test: fmt-check clippy venv sample-check olvid-check tests ## Formatting, lints, unit and integration tests; what CI runs
 
@@ -32,6 +35,7 @@ test: fmt-check clippy venv sample-check olvid-check tests ## Formatting, lints,
 tests: ## Only the tests
 	$(call step,tests: building)
 	$(CARGO) test --locked $(SABOTAGE) --all-targets --no-run
+	@rm -rf $(LOGS)
 	$(call step,tests: the examples in the documentation)
 	$(CARGO) test --locked $(SABOTAGE) --doc
 ifeq ($(NEXTEST),yes)
@@ -41,6 +45,9 @@ else
 	$(call step,tests: running with cargo test (cargo-nextest is not installed))
 	$(CARGO) test --locked $(SABOTAGE) --all-targets
 endif
+	$(call step,tests: what all these daemons and commands wrote)
+	$(CARGO) test --locked $(SABOTAGE) --test it -- --ignored --nocapture --exact \
+		discretion::no_log_of_the_whole_run_tells_anything
 
 # A folder of its own, so that no release is ever linked from a daemon that can be told to break.
 CRASH_TARGET := target/crash
@@ -110,6 +117,35 @@ fuzz: ## Fuzz every reader and the container (FUZZ_SECONDS=600 each, FUZZ_TARGET
 		$(FUZZ) run $(FUZZ_FLAGS) $$target -- -max_total_time=$(FUZZ_SECONDS) $(FUZZ_BOUNDS) \
 			2> >(tee target/fuzz-$$target.log | grep -vE '^#[0-9]+.(REDUCE|NEW)' >&2); \
 	done
+
+FAULTS_FIGURES := target/faults-figures
+
+.PHONY: faults
+faults: venv ## Break what can break between us and the homeserver; compare with docs/faults.md (ROWS='some words', ACCEPT=1 rewrites it)
+	$(call step,faults: building)
+	$(CARGO) test --locked $(SABOTAGE) --test it --no-run
+	$(call step,faults: some minutes)
+	@rm -f $(FAULTS_FIGURES)
+	@status=0; \
+	ACCEPT='$(ACCEPT)' ROWS='$(ROWS)' BREAK='$(BREAK)' FAULTS_FIGURES='$(CURDIR)/$(FAULTS_FIGURES)' \
+		$(CARGO) test --locked $(SABOTAGE) --test it -- --ignored --nocapture --exact \
+		faults::the_whole_table || status=$$?; \
+	if [ -f $(FAULTS_FIGURES) ]; then cat $(FAULTS_FIGURES); fi; \
+	exit $$status
+
+# The tests that talk to a homeserver.
+ON_A_HOMESERVER := 'test(/^(access_rules|appservice|crash|doctor|faults|import|messengers|pace|registration|security|support|tchap|verify)::/)'
+
+.PHONY: test-postgres
+test-postgres: venv ## The tests that talk to a homeserver, on a Synapse with PostgreSQL
+	$(call step,PostgreSQL)
+	@$(HOMESERVER) postgres start
+	$(call step,tests on PostgreSQL)
+	@status=0; \
+	PASSERELLE_TEST_DATABASE=postgres $(CARGO) nextest run --locked $(SABOTAGE) \
+		-E $(ON_A_HOMESERVER) || status=$$?; \
+	$(HOMESERVER) postgres stop; \
+	exit $$status
 
 .PHONY: check
 check: ## Does it compile?

@@ -28,7 +28,7 @@ use crate::matrix::{
 use crate::model::time::Clock;
 use crate::portal::{GhostNamer, Portals};
 use crate::store::{InboxRow, PortalState, Store, StoreError, Stored};
-use crate::web::{Health, commands, health};
+use crate::web::{Health, Limits, commands, health, serve};
 use crate::wording::{Language, Wording};
 
 /// Transactions that may wait for the store. The homeserver sends one at a time.
@@ -83,6 +83,7 @@ pub fn lookup(config: &Config) -> anyhow::Result<Lookup> {
 /// When a part cannot be built: a token is missing, an address is taken, the store is in use.
 pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     private_folder(&config.daemon.state_dir)?;
+    warn_of_exposure(&config);
     let store = Store::open(&config.daemon.state_dir.join("store"))?;
     let runner = runner(&config, &store)?;
     runner.tidy().await?;
@@ -104,10 +105,11 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
 
     let overheard = Overheard::new(crate::doctor::account(&config));
     let listener = Listener { hs_token, transactions, overheard: overheard.clone() };
-    serve(&tasks, &stop, appservice, router(listener));
-    serve(&tasks, &stop, operator, health(runner.clone(), counts.clone()));
+    tasks.spawn(serve(appservice, router(listener), Limits::APPSERVICE, stop.clone()));
+    let figures = health(runner.clone(), counts.clone());
+    tasks.spawn(serve(operator, figures, Limits::OPERATOR, stop.clone()));
     let commands = commands(runner.clone(), config.import.max_archive_bytes, overheard);
-    serve_socket(&tasks, &stop, socket, commands);
+    tasks.spawn(serve(socket, commands, Limits::COMMANDS, stop.clone()));
     let upkeep = runner.portals().on_errand(Errand::Upkeep, stop.clone());
     let inbox = Inbox { store: store.clone(), runner: runner.clone(), upkeep, counts, arrived };
     tasks.spawn(inbox.clone().take_in(arriving));
@@ -350,34 +352,31 @@ fn is_echo(namer: &GhostNamer, event: &RawValue) -> bool {
     serde_json::from_str::<Head>(event.get()).is_ok_and(|head| namer.is_ours(&head.sender))
 }
 
-fn serve(
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-    listener: TcpListener,
-    routes: axum::Router,
-) {
-    let stop = stop.clone();
-    tasks.spawn(async move {
-        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
-        if let Err(error) = served.await {
-            tracing::error!(error = %error, "a listener failed");
+/// What is reachable from elsewhere is said at every start: the answer to "who could call us?"
+/// must not depend on somebody's memory of the configuration.
+fn warn_of_exposure(config: &Config) {
+    for (key, address) in [
+        ("appservice.listen", config.appservice.listen),
+        ("operator.listen", config.operator.listen),
+    ] {
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                config.key = key,
+                "this address can be reached from other machines, without encryption"
+            );
         }
-    });
-}
-
-fn serve_socket(
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-    listener: UnixListener,
-    routes: axum::Router,
-) {
-    let stop = stop.clone();
-    tasks.spawn(async move {
-        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned());
-        if let Err(error) = served.await {
-            tracing::error!(error = %error, "the command socket failed");
+    }
+    let secrets = [
+        ("appservice.as_token_file", &config.appservice.as_token_file),
+        ("appservice.hs_token_file", &config.appservice.hs_token_file),
+        ("witness.token_file", &config.witness.token_file),
+    ];
+    for (key, file) in secrets {
+        let mode = file.as_ref().and_then(|file| std::fs::metadata(file).ok());
+        if mode.is_some_and(|found| found.permissions().mode() & 0o077 != 0) {
+            tracing::warn!(config.key = key, "this secret's file can be read by other users");
         }
-    });
+    }
 }
 
 /// The store is ours alone by now, so a socket that is still there is a dead daemon's.

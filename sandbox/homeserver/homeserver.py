@@ -14,6 +14,7 @@ homeserver. Only the standard library is used, so it runs before anything is ins
     homeserver.py arrivals --dir DIR            when messages came in: {"room id": [milliseconds]}
     homeserver.py run --dir DIR                 run it until standard input closes (the tests)
     homeserver.py template                      make the empty database that new servers copy
+    homeserver.py postgres start|stop           the PostgreSQL for servers made with --postgres
 
 DIR keeps everything of one server: its database, media, keys, log, and homeserver.json, which
 says where it listens. Started again on the same DIR, after a stop or a SIGKILL, it is the same
@@ -43,7 +44,11 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+
+from postgres import TEMPLATE as POSTGRES_TEMPLATE
+from postgres import Cluster, Unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
 WORK = Path(os.environ.get("PASSERELLE_WORK", ROOT / ".work")).resolve()
@@ -57,6 +62,10 @@ REQUIREMENTS = [
     "synapse-room-access-rules==1.0.0",
     "txredisapi<1.6",
 ]
+# Wheels only; Synapse's own extra would build psycopg2 from source.
+POSTGRES_REQUIREMENT = "psycopg2-binary==2.9.13"
+# Set to `postgres`, it makes every server that is prepared one with --postgres.
+DATABASE_VARIABLE = "PASSERELLE_TEST_DATABASE"
 PYTHONS = [(3, 11), (3, 12), (3, 13), (3, 10)]
 
 SERVER_NAME = "tchap.test"
@@ -96,6 +105,25 @@ def make_venv() -> None:
             raise Failure("Synapse was installed but cannot be imported; see the lines above")
         stamp.write_text(wanted)
         say(f"homeserver: environment ready after {time.monotonic() - started:.0f} s")
+
+
+def make_postgres_venv() -> None:
+    """The driver comes beside the rest, so that nobody's environment is made anew for it."""
+    make_venv()
+    stamp = VENV / "passerelle-postgres.stamp"
+    wanted = POSTGRES_REQUIREMENT + "\n"
+    if _is_current(stamp, wanted):
+        return
+    with _lock(WORK / "venv.lock"):
+        if _is_current(stamp, wanted):
+            return
+        say(f"homeserver: installing {POSTGRES_REQUIREMENT}")
+        inside = [str(VENV_PYTHON), "-m", "pip"]
+        outside = [_find_python(), "-m", "pip", "--python", str(VENV_PYTHON)]
+        pip = inside if _quietly([*inside, "--version"]) else outside
+        wheels = ["install", "--only-binary", ":all:", "--progress-bar", "off"]
+        _run_visibly([*pip, "--disable-pip-version-check", *wheels, POSTGRES_REQUIREMENT])
+        stamp.write_text(wanted)
 
 
 def _is_current(stamp: Path, wanted: str) -> bool:
@@ -254,8 +282,11 @@ def prepare(server: Server, given: dict, with_template: bool = True) -> dict:
     if not key.exists():
         seed = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
         _write_private(key, f"ed25519 a_{secrets.token_hex(2)} {seed}\n")
+    with_template = with_template and facts["server_name"] == SERVER_NAME
     database = server.dir / "homeserver.db"
-    if with_template and not database.exists() and facts["server_name"] == SERVER_NAME:
+    if options.get("postgres"):
+        facts["database"] = _postgres_database(server, with_template)
+    elif with_template and not database.exists():
         make_template()
         for part in TEMPLATE.glob("homeserver.db*"):
             shutil.copyfile(part, server.dir / part.name)
@@ -263,6 +294,25 @@ def prepare(server: Server, given: dict, with_template: bool = True) -> dict:
     _write_private(server.config_path, json.dumps(_synapse_config(server, facts), indent=2))
     server.write_facts(facts)
     return facts
+
+
+def _postgres_database(server: Server, with_template: bool) -> str:
+    """A database of this directory's own, made when there is none yet."""
+    name = "hs_" + hashlib.sha256(str(server.dir).encode()).hexdigest()[:16]
+    make_postgres_venv()
+    cluster = Cluster(WORK)
+    cluster.start()
+    if not cluster.has(name):
+        if with_template:
+            make_postgres_template()
+        cluster.create(name, POSTGRES_TEMPLATE if with_template else "template0")
+    return name
+
+
+def _database_section(server: Server, facts: dict) -> dict:
+    if facts["options"].get("postgres"):
+        return Cluster(WORK).synapse_section(facts["database"])
+    return {"name": "sqlite3", "args": {"database": str(server.dir / "homeserver.db")}}
 
 
 def _synapse_config(server: Server, facts: dict) -> dict:
@@ -284,7 +334,7 @@ def _synapse_config(server: Server, facts: dict) -> dict:
                 "resources": [{"names": ["client", "media"], "compress": False}],
             }
         ],
-        "database": {"name": "sqlite3", "args": {"database": str(server.dir / "homeserver.db")}},
+        "database": _database_section(server, facts),
         "log_config": str(server.dir / "log.yaml"),
         "pid_file": str(server.dir / "synapse.pid"),
         "registration_shared_secret": facts["shared_secret"],
@@ -510,13 +560,42 @@ def make_template() -> None:
         stamp.write_text(wanted)
 
 
+def make_postgres_template() -> None:
+    """The same in PostgreSQL: a database that new ones are copies of."""
+    cluster = Cluster(WORK)
+    with _lock(WORK / "homeserver-postgres-template.lock"):
+        if cluster.has(POSTGRES_TEMPLATE):
+            return
+        say("homeserver: making the PostgreSQL database that each test server starts from")
+        with tempfile.TemporaryDirectory(dir=WORK, prefix="template-") as scratch:
+            server = Server(scratch)
+            eager = {"background_updates": {"sleep_enabled": False}}
+            facts = prepare(server, {"set": eager, "postgres": True}, with_template=False)
+            process = launch(server, facts, own_session=False)
+            try:
+                count = "SELECT count(*) FROM background_updates"
+                _wait_until_none_left(lambda: int(cluster.query(facts["database"], count)))
+            finally:
+                process.terminate()
+                process.wait(STOP_SECONDS)
+            rename = f'ALTER DATABASE "{facts["database"]}" RENAME TO "{POSTGRES_TEMPLATE}"'
+            cluster.query("postgres", rename)
+
+
 def _wait_for_background_updates(database: Path) -> None:
     """A fresh schema is completed in the background; let no test run beside that."""
+
+    def left() -> int:
+        with contextlib.closing(sqlite3.connect(database, timeout=5)) as connection:
+            return connection.execute("SELECT count(*) FROM background_updates").fetchone()[0]
+
+    _wait_until_none_left(left)
+
+
+def _wait_until_none_left(left: Callable[[], int]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        with contextlib.closing(sqlite3.connect(database, timeout=5)) as connection:
-            (left,) = connection.execute("SELECT count(*) FROM background_updates").fetchone()
-        if left == 0:
+        if left() == 0:
             return
         time.sleep(0.2)
 
@@ -601,6 +680,7 @@ def _options(arguments: argparse.Namespace) -> dict:
         "no_rate_limits": arguments.no_rate_limits,
         "server_name": arguments.server_name,
         "log_level": arguments.log_level,
+        "postgres": arguments.postgres or os.environ.get(DATABASE_VARIABLE) == "postgres" or None,
         "set": {key: json.loads(value) for key, value in (s.split("=", 1) for s in arguments.set)}
         or None,
     }
@@ -635,6 +715,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--server-name")
         command.add_argument("--log-level", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
         command.add_argument(
+            "--postgres",
+            action=argparse.BooleanOptionalAction,
+            help=f"a database of PostgreSQL's instead of SQLite; {DATABASE_VARIABLE}=postgres too",
+        )
+        command.add_argument(
             "--set", action="append", default=[], metavar="KEY=JSON", help="any key of Synapse's"
         )
     for name, text in (
@@ -644,6 +729,8 @@ def _parser() -> argparse.ArgumentParser:
         ("arrivals", "when did messages come in?"),
     ):
         commands.add_parser(name, help=text).add_argument("--dir", required=True)
+    command = commands.add_parser("postgres", help="the PostgreSQL of --postgres")
+    command.add_argument("act", choices=["start", "stop"])
     command = commands.add_parser("user", help="make an ordinary account")
     command.add_argument("--dir", required=True)
     command.add_argument("name", metavar="NAME")
@@ -660,6 +747,14 @@ def main() -> int:
             return 0
         if arguments.command == "template":
             make_template()
+            return 0
+        if arguments.command == "postgres":
+            if arguments.act == "stop":
+                Cluster(WORK).stop()
+            else:
+                make_postgres_venv()
+                Cluster(WORK).start()
+                make_postgres_template()
             return 0
         server = Server(arguments.dir)
         if arguments.command in ("start", "prepare"):
@@ -679,7 +774,7 @@ def main() -> int:
         else:
             account = make_user(server, arguments.name, arguments.admin, arguments.display_name)
             print(json.dumps(account))
-    except Failure as failure:
+    except (Failure, Unavailable) as failure:
         say(f"homeserver: {failure}")
         return 1
     return 0

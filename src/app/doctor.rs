@@ -8,13 +8,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{TRANSACTIONS_AHEAD, language, namer, private_folder, serve, take_in};
+use super::{TRANSACTIONS_AHEAD, language, namer, private_folder, take_in};
 use crate::config::Config;
 use crate::doctor::{self, Ear, Examination, Means, Records, Socket, Words};
 use crate::matrix::{Delivered, Listener, Overheard, router};
 use crate::model::time::{Clock, UnixMillis};
 use crate::store::Store;
-use crate::web::Health;
+use crate::web::{Health, Limits, serve};
 use crate::wording::Wording;
 
 /// How far back archives reach, when nobody says.
@@ -105,7 +105,7 @@ async fn listen(
     let overheard = Overheard::new(doctor::account(config));
     let (transactions, arriving) = mpsc::channel(TRANSACTIONS_AHEAD);
     let routes = Listener { hs_token, transactions, overheard: overheard.clone() };
-    serve(tasks, stop, listener, router(routes));
+    tasks.spawn(serve(listener, router(routes), Limits::APPSERVICE, stop.clone()));
     tasks.spawn(store_all(store.clone(), namer(config), arriving));
     Ok(overheard)
 }

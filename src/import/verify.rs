@@ -33,6 +33,8 @@ use crate::store::{LedgerRow, PartState};
 
 /// Files downloaded at once for comparison.
 const DOWNLOADS: usize = 4;
+/// How often a file that breaks off in the middle is read again from its beginning.
+const REREADINGS: usize = 2;
 
 /// What we keep of one event of the room.
 struct Seen {
@@ -316,7 +318,13 @@ async fn compare_file(
     let expected = tokio::task::spawn_blocking(move || blob.sha256()).await?.map_err(|error| {
         ImportError::Disk { path: "a file of the archive".to_owned(), reason: error.to_string() }
     })?;
-    match downloaded(witness, uri, size_bytes).await {
+    let mut read = downloaded(witness, uri, size_bytes).await;
+    for _ in 0..REREADINGS {
+        if read.as_ref().is_err_and(MatrixError::is_transient) {
+            read = downloaded(witness, uri, size_bytes).await;
+        }
+    }
+    match read {
         Ok(found) if found == expected => Ok(None),
         Ok(found) => Ok(Some(found.to_string())),
         Err(error) if error.is_transient() => Err(error.into()),

@@ -5,8 +5,10 @@
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, CONNECTION, HeaderValue};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post, put};
 use ruma::OwnedEventId;
@@ -69,18 +71,24 @@ pub fn router(listener: Listener) -> Router {
         .route("/_matrix/app/v1/users/{user}", get(unknown_name))
         .route("/_matrix/app/v1/rooms/{alias}", get(unknown_name))
         .layer(DefaultBodyLimit::max(LARGEST_TRANSACTION_BYTES))
+        .layer(from_fn_with_state(listener.clone(), only_the_homeserver))
         .with_state(listener)
 }
 
-async fn transaction(
+/// Whoever does not show the token is refused before anything else of the request is read, and
+/// has to connect anew for another try.
+async fn only_the_homeserver(
     State(listener): State<Listener>,
-    Query(query): Query<LegacyToken>,
-    headers: HeaderMap,
-    body: Bytes,
+    request: Request,
+    next: Next,
 ) -> Response {
-    if let Err(refusal) = check_token(&listener, &headers, &query) {
-        return *refusal;
+    match refusal(&listener, &request) {
+        None => next.run(request).await,
+        Some(refusal) => refusal,
     }
+}
+
+async fn transaction(State(listener): State<Listener>, body: Bytes) -> Response {
     let Ok(RawTransaction { events: raw }) = serde_json::from_slice(&body) else {
         return refuse(StatusCode::BAD_REQUEST, "M_NOT_JSON", "the transaction is not JSON");
     };
@@ -101,50 +109,39 @@ async fn transaction(
     Json(json!({})).into_response()
 }
 
-async fn ping(
-    State(listener): State<Listener>,
-    Query(query): Query<LegacyToken>,
-    headers: HeaderMap,
-) -> Response {
-    match check_token(&listener, &headers, &query) {
-        Ok(()) => {
-            listener.overheard.ping();
-            Json(json!({})).into_response()
-        }
-        Err(refusal) => *refusal,
-    }
+async fn ping(State(listener): State<Listener>) -> Response {
+    listener.overheard.ping();
+    Json(json!({})).into_response()
 }
 
 /// Ghosts exist before anybody can ask for them, and we own no aliases.
-async fn unknown_name(
-    State(listener): State<Listener>,
-    Query(query): Query<LegacyToken>,
-    headers: HeaderMap,
-) -> Response {
-    match check_token(&listener, &headers, &query) {
-        Ok(()) => refuse(StatusCode::NOT_FOUND, "M_NOT_FOUND", "no such name"),
-        Err(refusal) => *refusal,
-    }
+async fn unknown_name() -> Response {
+    refuse(StatusCode::NOT_FOUND, "M_NOT_FOUND", "no such name")
 }
 
-fn check_token(
-    listener: &Listener,
-    headers: &HeaderMap,
-    query: &LegacyToken,
-) -> Result<(), Box<Response>> {
-    let bearer = headers
-        .get(http::header::AUTHORIZATION)
+/// What whoever does not show the right token is told.
+fn refusal(listener: &Listener, request: &Request) -> Option<Response> {
+    let bearer = request
+        .headers()
+        .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.strip_prefix("Bearer "));
-    let Some(shown) = bearer.or(query.access_token.as_deref()) else {
-        let refusal = refuse(StatusCode::UNAUTHORIZED, "M_MISSING_TOKEN", "no token was shown");
-        return Err(Box::new(refusal));
+    let query = Query::<LegacyToken>::try_from_uri(request.uri());
+    let legacy = query.as_ref().ok().and_then(|query| query.access_token.as_deref());
+    let Some(shown) = bearer.or(legacy) else {
+        return Some(turn_away(StatusCode::UNAUTHORIZED, "M_MISSING_TOKEN", "no token was shown"));
     };
     let expected = listener.hs_token.expose().as_bytes();
     if bool::from(shown.as_bytes().ct_eq(expected)) {
-        return Ok(());
+        return None;
     }
-    Err(Box::new(refuse(StatusCode::FORBIDDEN, "M_FORBIDDEN", "the token is not the right one")))
+    Some(turn_away(StatusCode::FORBIDDEN, "M_FORBIDDEN", "the token is not the right one"))
+}
+
+fn turn_away(status: StatusCode, errcode: &str, error: &str) -> Response {
+    let mut refusal = refuse(status, errcode, error);
+    refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    refusal
 }
 
 fn refuse(status: StatusCode, errcode: &str, error: &str) -> Response {

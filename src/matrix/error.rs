@@ -110,13 +110,14 @@ impl MatrixError {
     /// Whether the same request may succeed later, unchanged.
     pub fn is_transient(&self) -> bool {
         match self {
+            // A garbled answer, or a proxy's page in place of one, says nothing of the request.
             Self::Unreachable { .. }
             | Self::RateLimited { .. }
             | Self::Server { .. }
+            | Self::Malformed { .. }
             | Self::Halted { .. } => true,
             Self::TokenRejected { .. }
             | Self::Refused { .. }
-            | Self::Malformed { .. }
             | Self::Request { .. }
             | Self::Source { .. } => false,
         }

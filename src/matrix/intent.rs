@@ -152,7 +152,7 @@ impl Intent {
     }
 
     /// Makes a room, once: a lost answer is for the caller to settle, since repeating would
-    /// make a second room.
+    /// make a second room. Only a request for a pause is waited out.
     ///
     /// # Errors
     /// When the homeserver refuses or cannot be reached.

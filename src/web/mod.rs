@@ -5,9 +5,11 @@
 mod commands;
 mod doctor;
 mod health;
+mod serve;
 mod spool;
 mod view;
 
 pub use commands::{ApiError, MadeJob, NewJob, SpoolTicket, commands};
 pub use health::{Health, health};
+pub use serve::{Limits, serve};
 pub use view::JobView;

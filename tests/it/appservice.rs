@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::support::member::Member;
-use super::support::proxy::{Action, Rule};
+use super::support::proxy::{Action, Proxy, Rule};
 use super::support::synapse::free_port;
 use super::support::world::{Setting, Wire, World};
 
@@ -32,6 +32,40 @@ async fn the_homeserver_is_believed_once_and_only_with_its_token() {
     for check in ["ok     file", "ok     token", "ok     ping"] {
         assert!(said.err.contains(check), "{said:#?}");
     }
+}
+
+/// Between the arrival of a transaction and its answer the homeserver dies. What was in it is
+/// acted upon once, and what is said afterwards arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_homeserver_killed_inside_a_transaction_is_answered_once() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let towards_us = Proxy::start(&format!("http://{address}")).await;
+    let mut world = World::start(Setting {
+        wire: Wire::Proxied,
+        config: vec![
+            ("APPSERVICE__URL", towards_us.base_url().to_owned()),
+            ("APPSERVICE__LISTEN", address),
+        ],
+        ..Setting::default()
+    })
+    .await;
+    let (_, archive) = world.sample(32, 8, 0);
+    let job = world.import(&archive).await;
+    world.follow(&job).await.done();
+    let room = world.room(&job).await;
+    let member = world.eyes(&world.member);
+    member.join(&room).await;
+    fence(&member, &room, "k1").await;
+    let hold = towards_us.set(Rule::new("PUT */transactions/*", Action::HoldResponse));
+    let command = member.send(&room, "k2", text("!passerelle etat")).await;
+    towards_us.wait_until_held(hold, PATIENCE).await;
+    world.synapse.kill().await;
+    towards_us.clear();
+    world.synapse.restart().await;
+    answer_to(&member, &room, &command).await;
+    fence(&member, &room, "k3").await;
+    // The answer itself may have been on its way when the homeserver died, and be sent again.
+    assert_eq!(answers(&member, &room, &command).await.len(), 1);
 }
 
 async fn tokens(world: &World) {

@@ -9,11 +9,17 @@ use std::time::{Duration, Instant};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use super::support::bars::{self, At, bar};
 use super::support::compare::{assert_log_is_discreet, assert_room_is};
-use super::support::proxy::{Action, Reply, Rule};
+use super::support::proxy::{Action, NO_EVENT, Reply, Rule};
 use super::support::sample::{Sample, Wanted};
 use super::support::synapse::Encryption;
 use super::support::world::{Said, Setting, Wire, World, run, text};
+
+mod count;
+mod page;
+mod rows;
+mod table;
 
 const SENDING: &str = "PUT */send/m.room.message/*";
 const UPLOADING: &str = "POST /_matrix/media/v3/upload";
@@ -32,6 +38,57 @@ async fn stopped(world: &World, job: &str, said: Said, state: &str, error: &[&st
     // The command line adds how to go on.
     assert!(said.hint().starts_with(view["hint"].as_str().unwrap()), "{view:#}");
     assert!(said.hint().ends_with(&format!("`passerelle import resume {job}` lets it go on")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_of_the_wire_are_told_as_the_page_says_and_lose_nothing() {
+    let rows = rows::rows().into_iter().filter(|row| row.is_short).collect();
+    let outcome = table::run(rows, None).await;
+    assert!(outcome.broken.is_empty(), "{:#?}", outcome.broken);
+    assert_eq!(outcome.count, count::Count::default());
+    let differences = page::differences(&outcome.lines, false);
+    assert!(differences.is_empty(), "not as docs/faults.md says:\n{}", differences.concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes; `make faults` runs it"]
+async fn the_whole_table() {
+    let asked = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let lie = asked("BREAK").map(|lie| match lie.as_str() {
+        "drop" => Action::Answer(Reply::json(200, NO_EVENT)),
+        "double" => Action::Twice,
+        other => panic!("BREAK is drop or double, not {other:?}"),
+    });
+    // Most of the time is spent waiting, so two worlds take little more than one.
+    let mut first = rows::rows();
+    let some = asked("ROWS");
+    first.retain(|row| some.as_ref().is_none_or(|words| row.is_about(words)));
+    let second = first.split_off(first.len() / 2);
+    let (first, second) = tokio::join!(table::run(first, lie), table::run(second, None));
+    let outcome = first.and(second);
+    for broken in &outcome.broken {
+        println!("fault: {broken}");
+    }
+    let whole = outcome.skipped.is_empty() && some.is_none();
+    if asked("ACCEPT").is_some() && outcome.broken.is_empty() {
+        assert!(whole, "not the whole table was shown, so the page stays: {:?}", outcome.skipped);
+        page::write(&outcome.lines);
+    }
+    let differences = page::differences(&outcome.lines, whole);
+    print!("{}", differences.concat());
+    bars::show(
+        "FAULTS_FIGURES",
+        &[
+            bar("faults.shown", outcome.lines.len(), &At::Least(50)),
+            bar("faults.lost", outcome.count.lost, &At::Most(0)),
+            bar("faults.doubled", outcome.count.doubled, &At::Most(0)),
+            bar("faults.broken", outcome.broken.len(), &At::Most(0)),
+            bar("faults.not_as_told", differences.len(), &At::Most(0)),
+        ],
+    );
+    assert!(outcome.broken.is_empty(), "a job did not end well");
+    assert_eq!(outcome.count, count::Count::default());
+    assert!(differences.is_empty(), "docs/faults.md says otherwise");
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ async fn a_difference_is_named_and_a_person_decides() {
 async fn lost_by_the_homeserver(world: &World) {
     let (sample, archive) = world.sample(51, 12, 1);
     let body = json!({ "event_id": "$never-was-there" }).to_string();
-    let lie = Action::Answer(Reply { status: 200, body });
+    let lie = Action::Answer(Reply::json(200, &body));
     // The canary, three lines of the messenger, and four messages go well.
     world.proxy().set(Rule::new(SENDING, lie).skip(8).times(1));
     let job = world.import(&archive).await;

@@ -169,7 +169,11 @@ pub(super) fn is_sent(body: &str) -> bool {
     last.ends_with('>')
         || find(last).is_some()
         || body.contains("://maps.google.com/")
-        || body.trim_start_matches(is_mark).lines().next().is_some_and(|line| line.ends_with(':'))
+        || body
+            .trim_start_matches(is_mark)
+            .lines()
+            .next()
+            .is_some_and(|line| line.ends_with(':') || strip_attached(line).is_some())
 }
 
 /// The name before (rarely after) `(file attached)` in any language.
@@ -233,6 +237,14 @@ mod tests {
                 assert!(cells[2].len() <= MAX_PHRASE_BYTES, "{line}");
             }
         }
+    }
+
+    #[test]
+    fn a_file_is_sent_by_a_person_with_a_caption_or_without() {
+        for body in ["IMG-1.jpg (fichier joint)", "IMG-1.jpg (file attached)\nUne légende"] {
+            assert!(is_sent(&format!("\u{200e}{body}")), "{body}");
+        }
+        assert!(!is_sent("\u{200e}Zoé a été ajoutée"));
     }
 
     #[test]

@@ -251,7 +251,7 @@ impl Blow {
 fn weather(proxy: &Proxy, lie: Option<Lie>, blow: Option<&Blow>) -> Option<RuleId> {
     proxy.clear();
     let lie = match lie {
-        Some(Lie::Drop) => Some(Action::Answer(Reply { status: 200, body: NO_EVENT.to_owned() })),
+        Some(Lie::Drop) => Some(Action::Answer(Reply::json(200, NO_EVENT))),
         Some(Lie::Double) => Some(Action::Twice),
         Some(Lie::Swap) => Some(Action::AfterNext),
         Some(Lie::NoFlush) | None => None,

@@ -67,6 +67,7 @@ impl World {
         std::fs::create_dir_all(&folder).unwrap();
         let sample = Sample::make(&Wanted::new(seed, messages, media));
         let archive = sample.write_to(&folder);
+        self.installation.note_sample(&sample);
         let plan = folder.join("plan.toml");
         let process = Process::new("calm");
         let arguments = [

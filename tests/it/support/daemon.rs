@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::logs;
+use super::sample::Sample;
 use super::synapse::{Account, free_port};
 
 const SERVER_NAME: &str = "tchap.test";
@@ -78,6 +80,10 @@ impl Installation {
         let registration = installation.registration();
         let registration = registration.to_str().unwrap();
         installation.must(&process, &["registration", "generate", "--output", registration]);
+        for file in ["secrets/as_token", "secrets/hs_token"] {
+            let token = std::fs::read_to_string(installation.path(file)).unwrap();
+            logs::note_secret(installation.folder.path(), &token);
+        }
         installation
     }
 
@@ -93,6 +99,7 @@ impl Installation {
 
     /// Makes an account the witness.
     pub fn set_witness(&self, account: &Account) {
+        logs::note_secret(self.folder.path(), &account.token);
         std::fs::write(self.path("secrets/witness_token"), &account.token).unwrap();
     }
 
@@ -107,9 +114,17 @@ impl Installation {
         Account { user_id, token: self.service_token() }
     }
 
+    /// Notes what no log may tell of an export that is imported here.
+    pub fn note_sample(&self, sample: &Sample) {
+        logs::note_sample(self.folder.path(), sample);
+    }
+
     /// Runs a command to its end.
     pub fn command(&self, process: &Process, arguments: &[&str]) -> Output {
-        self.program(process).args(arguments).output().expect("passerelle starts")
+        let output = self.program(process).args(arguments).output().expect("passerelle starts");
+        let [out, err] = [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said));
+        logs::keep_said(self.folder.path(), &out, &err);
+        output
     }
 
     /// Runs a command that must succeed; returns what it says on standard output.
@@ -152,7 +167,7 @@ impl Installation {
     }
 
     fn log_path(&self, process: &Process) -> PathBuf {
-        self.path(&format!("{}.log", process.state))
+        logs::log_of(self.folder.path(), &process.state)
     }
 
     fn config(&self) -> PathBuf {
@@ -171,6 +186,7 @@ impl Installation {
             .env_remove("BREAK")
             .env("PASSERELLE__MATRIX__HOMESERVER_URL", url)
             .env("PASSERELLE__DAEMON__STATE_DIR", self.path(&process.state))
+            .env("PASSERELLE__LOG__FILTER", "passerelle=trace,info")
             .envs(process.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command

@@ -7,6 +7,7 @@
 pub mod bars;
 pub mod compare;
 pub mod daemon;
+pub mod logs;
 pub mod member;
 pub mod proxy;
 pub mod sample;

@@ -36,8 +36,19 @@ pub enum Action {
     CutResponse { after_bytes: usize },
     /// The homeserver answers; its `Date` header becomes this.
     Redate(String),
+    /// The homeserver acts; the connection is reset before its answer.
+    Reset,
+    /// The homeserver acts; so many bytes of its answer's body come, and then nothing, for ever.
+    NeverEnd { after_bytes: usize },
+    /// The homeserver acts; its answer is announced as so many bytes longer, or shorter, than it
+    /// is, and the connection stays open.
+    WrongLength(isize),
     /// Answer in the homeserver's place.
     Answer(Reply),
+    /// The homeserver acts; something before it answers in its place.
+    AnswerOver(Reply),
+    /// These bytes in place of an answer, and the end: what does not speak HTTP.
+    Raw(&'static [u8]),
     /// Take the request and never answer.
     Hang,
     /// Hand the request on, and then once more under another transaction id.
@@ -45,6 +56,20 @@ pub enum Action {
     /// Answer with the id of an event that does not exist, and hand the request on behind the
     /// back of the caller once the homeserver has answered the next sending.
     AfterNext,
+}
+
+impl Action {
+    /// Whether the homeserver acts, and the caller gets something else than its whole answer.
+    fn spoils_the_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::CutResponse { .. }
+                | Self::Reset
+                | Self::NeverEnd { .. }
+                | Self::WrongLength(_)
+                | Self::AnswerOver(_)
+        )
+    }
 }
 
 /// What [`Action::AfterNext`] answers.
@@ -55,22 +80,48 @@ pub const NO_EVENT: &str = r#"{"event_id":"$the-proxy-made-this-up"}"#;
 pub struct Reply {
     pub status: u16,
     pub body: String,
+    content_type: &'static str,
+    /// In seconds, as a header.
+    retry_after: Option<u64>,
 }
 
 impl Reply {
+    /// JSON, right or wrong.
+    pub fn json(status: u16, body: &str) -> Self {
+        let body = body.to_owned();
+        Self { status, body, content_type: "application/json", retry_after: None }
+    }
+
+    /// A page for people, as proxies and load balancers write them.
+    pub fn html(status: u16) -> Self {
+        let body = format!("<html><head><title>{status}</title></head><body>Sorry!</body></html>");
+        Self { status, body, content_type: "text/html", retry_after: None }
+    }
+
+    /// The same with `Retry-After: SECONDS`.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let wait = self.retry_after.map(|seconds| format!("Retry-After: {seconds}\r\n"));
+        let head = format!("Content-Type: {}\r\n{}", self.content_type, wait.unwrap_or_default());
+        wire::reply(self.status, &head, &self.body)
+    }
+
     /// 429, with the wait in the body when one is given.
     pub fn too_many_requests(retry_after_ms: Option<u64>) -> Self {
         let mut body = serde_json::json!({ "errcode": "M_LIMIT_EXCEEDED", "error": "slow down" });
         if let Some(wait_ms) = retry_after_ms {
             body["retry_after_ms"] = wait_ms.into();
         }
-        Self { status: 429, body: body.to_string() }
+        Self::json(429, &body.to_string())
     }
 
     /// A refusal in Matrix's form.
     pub fn error(status: u16, errcode: &str) -> Self {
         let body = serde_json::json!({ "errcode": errcode, "error": "said by the test's proxy" });
-        Self { status, body: body.to_string() }
+        Self::json(status, &body.to_string())
     }
 }
 
@@ -86,7 +137,7 @@ pub struct Rule {
 
 impl Rule {
     /// `pattern` is a method or `*`, a space, and a path where `*` stands for anything:
-    /// `PUT */send/m.room.message/*`. The query is not looked at.
+    /// `PUT */send/m.room.message/*`. The query is looked at when the pattern has a `?`.
     pub fn new(pattern: &str, action: Action) -> Self {
         Self { pattern: pattern.to_owned(), action, skip: 0, times: None, seen: 0 }
     }
@@ -101,8 +152,8 @@ impl Rule {
         Self { times: Some(count), ..self }
     }
 
-    fn claims(&mut self, method: &str, path: &str) -> bool {
-        if !matches(&self.pattern, method, path) {
+    fn claims(&mut self, method: &str, target: &str) -> bool {
+        if !matches(&self.pattern, method, target) {
             return false;
         }
         self.seen += 1;
@@ -241,7 +292,7 @@ impl Proxy {
     /// How many requests match a pattern such as [`Rule::new`] takes.
     pub fn count(&self, pattern: &str) -> usize {
         let state = self.shared.lock();
-        let matching = |one: &&Exchange| matches(pattern, &one.method, one.path());
+        let matching = |one: &&Exchange| matches(pattern, &one.method, &one.target);
         state.shown().iter().filter(matching).count()
     }
 
@@ -304,10 +355,9 @@ impl Shared {
     /// Notes a request and says which rule befalls it.
     fn receive(&self, head: &Head) -> (usize, Option<(RuleId, Action)>) {
         self.change(|state| {
-            let path = head.target.split('?').next().unwrap_or("");
             let mut active = state.rules.iter_mut().filter(|(id, _)| !state.released.contains(id));
             let befalls = active.find_map(|(id, rule)| {
-                rule.claims(&head.method, path).then(|| (*id, rule.action.clone()))
+                rule.claims(&head.method, &head.target).then(|| (*id, rule.action.clone()))
             });
             state.exchanges.push(Exchange {
                 method: head.method.clone(),
@@ -431,13 +481,17 @@ async fn exchange(
                 exchange.decided = Some(Instant::now());
                 exchange.status = Some(reply.status);
             });
-            caller.write(&wire::reply(reply.status, &reply.body)).await?;
+            caller.write(&reply.bytes()).await?;
             shared.note(index, |exchange| exchange.answered = Some(Instant::now()));
             return Ok(After::Continue);
         }
+        (Some(Action::Raw(bytes)), _) => {
+            caller.write(bytes).await?;
+            return Ok(After::Close);
+        }
         (Some(Action::AfterNext), _) => {
             shared.change(|state| state.kept.push([head.bytes.as_slice(), &body].concat()));
-            caller.write(&wire::reply(200, NO_EVENT)).await?;
+            caller.write(&Reply::json(200, NO_EVENT).bytes()).await?;
             shared.note(index, |exchange| exchange.answered = Some(Instant::now()));
             return Ok(After::Continue);
         }
@@ -473,13 +527,15 @@ async fn exchange(
     match (&action, rule) {
         (Some(Action::DelayResponse(pause)), _) => stay(caller, Wait::For(*pause)).await?,
         (Some(Action::HoldResponse), Some(rule)) => stay(caller, Wait::Release(rule)).await?,
-        (Some(Action::CutResponse { after_bytes }), _) => {
+        (Some(action), _) if action.spoils_the_answer() => {
             let body = upstream.read_body(framing).await?;
-            if *after_bytes > 0 {
-                caller.write(&answer.bytes).await?;
-                caller.write(&body[..body.len().min(*after_bytes)]).await?;
-            }
-            return Ok(After::Close);
+            return match spoil(action, &answer, &body, caller).await? {
+                Spoilt::Ended(after) => Ok(after),
+                Spoilt::Endless => {
+                    stay(caller, Wait::Forever).await?;
+                    Ok(After::Close)
+                }
+            };
         }
         _ => {}
     }
@@ -494,6 +550,60 @@ async fn exchange(
     Ok(if ends { After::Close } else { After::Continue })
 }
 
+enum Spoilt {
+    Ended(After),
+    /// The caller is left waiting.
+    Endless,
+}
+
+/// Gives the caller something else than the homeserver's whole answer.
+async fn spoil(
+    action: &Action,
+    answer: &Head,
+    body: &[u8],
+    caller: &mut Incoming,
+) -> std::io::Result<Spoilt> {
+    match action {
+        Action::CutResponse { after_bytes } => {
+            if *after_bytes > 0 {
+                caller.write(&answer.bytes).await?;
+                caller.write(&body[..body.len().min(*after_bytes)]).await?;
+            }
+            Ok(Spoilt::Ended(After::Close))
+        }
+        Action::Reset => {
+            caller.reset()?;
+            Ok(Spoilt::Ended(After::Close))
+        }
+        Action::NeverEnd { after_bytes } => {
+            caller.write(&answer.bytes).await?;
+            caller.write(&body[..body.len().min(*after_bytes)]).await?;
+            Ok(Spoilt::Endless)
+        }
+        Action::WrongLength(by) => {
+            caller.write(&answer.with_length(body.len().saturating_add_signed(*by))).await?;
+            caller.write(body).await?;
+            // Nothing that followed on this connection could be told from the rest of this body.
+            Ok(Spoilt::Endless)
+        }
+        Action::AnswerOver(reply) => {
+            caller.write(&reply.bytes()).await?;
+            Ok(Spoilt::Ended(After::Continue))
+        }
+        Action::DelayRequest(_)
+        | Action::DelayResponse(_)
+        | Action::HoldRequest
+        | Action::HoldResponse
+        | Action::CutRequest
+        | Action::Answer(_)
+        | Action::Raw(_)
+        | Action::Hang
+        | Action::Twice
+        | Action::Redate(_)
+        | Action::AfterNext => panic!("{action:?} leaves the answer as it is"),
+    }
+}
+
 enum Wait {
     For(Duration),
     Release(RuleId),
@@ -501,10 +611,11 @@ enum Wait {
 }
 
 /// A method or `*`, a space, and a path in which `*` stands for anything.
-fn matches(pattern: &str, method: &str, path: &str) -> bool {
+fn matches(pattern: &str, method: &str, target: &str) -> bool {
     let Some((wanted, glob)) = pattern.split_once(' ') else {
         panic!("{pattern:?} is not `METHOD PATH`")
     };
+    let path = if glob.contains('?') { target } else { target.split('?').next().unwrap_or("") };
     (wanted == "*" || wanted == method) && glob_matches(glob, path)
 }
 

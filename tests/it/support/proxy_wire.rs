@@ -65,6 +65,16 @@ impl Head {
         self.text.replacen(found, date, 1).into_bytes()
     }
 
+    /// The same answer, announcing a body of so many bytes.
+    pub fn with_length(&self, length: usize) -> Vec<u8> {
+        let kept = |line: &&str| {
+            let name = line.split(':').next().unwrap_or("");
+            !["content-length", "transfer-encoding"].iter().any(|n| name.eq_ignore_ascii_case(n))
+        };
+        let lines: Vec<_> = self.text.trim_end().lines().filter(kept).collect();
+        format!("{}\r\nContent-Length: {length}\r\n\r\n", lines.join("\r\n")).into_bytes()
+    }
+
     pub fn says_close(&self) -> bool {
         self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
@@ -131,6 +141,11 @@ impl Incoming {
 
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.write_all(bytes).await
+    }
+
+    /// Has the connection end with a reset instead of an orderly close.
+    pub fn reset(&mut self) -> Result<()> {
+        self.stream.set_zero_linger()
     }
 
     /// Ends when the other side closes. Callers here wait for an answer before they speak on,
@@ -241,12 +256,9 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// A whole response with a JSON body.
-pub fn reply(status: u16, body: &str) -> Vec<u8> {
+/// A whole response; `head` is whole lines.
+pub fn reply(status: u16, head: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    format!(
-        "HTTP/1.1 {status} Said by the proxy\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\n\r\n{body}"
-    )
-    .into_bytes()
+    format!("HTTP/1.1 {status} Said by the proxy\r\n{head}Content-Length: {length}\r\n\r\n{body}")
+        .into_bytes()
 }

@@ -4,15 +4,18 @@
 //! Only the program is used here, never its library: what an operator types, what an operator
 //! reads. The truth to compare with comes from `sample`.
 
-use std::fs::File;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::compare::BOT;
+use super::logs;
 use super::member::Member;
 use super::proxy::Proxy;
 use super::sample::{Sample, Wanted};
@@ -43,6 +46,8 @@ pub struct Setting {
     pub registration: Option<fn(&str) -> String>,
     /// Any keys of Synapse's own configuration, with JSON values.
     pub synapse: Vec<(&'static str, &'static str)>,
+    /// What ordinary accounts meet, the witness among them.
+    pub rate_limits: RateLimits,
     /// More configuration, as environment variables without `PASSERELLE__`.
     pub config: Vec<(&'static str, String)>,
 }
@@ -111,6 +116,7 @@ impl World {
             rate_limited,
             registration,
             synapse,
+            rate_limits,
             config,
         } = setting;
         let dir = tempfile::Builder::new().prefix("passerelle-it-").tempdir().unwrap();
@@ -149,7 +155,7 @@ impl World {
             retention_days,
             encryption,
             access_rules,
-            rate_limits: if rate_limited { RateLimits::Tight } else { RateLimits::AsShipped },
+            rate_limits: if rate_limited { RateLimits::Tight } else { rate_limits },
             set: synapse,
             ..Options::default()
         })
@@ -157,9 +163,17 @@ impl World {
         let admin = synapse.register_user("camille.roy-exemple.gouv.fr").await;
         let member = synapse.register_user("sacha.petit-exemple.gouv.fr").await;
         let witness = synapse.register_user("temoin-passerelle").await;
-        let token = dir.path().join("secrets/witness_token");
-        std::fs::write(&token, &witness.token).unwrap();
-        std::fs::set_permissions(&token, PermissionsExt::from_mode(0o600)).unwrap();
+        let witness_token = dir.path().join("secrets/witness_token");
+        std::fs::write(&witness_token, &witness.token).unwrap();
+        std::fs::set_permissions(&witness_token, Permissions::from_mode(0o600)).unwrap();
+        for file in ["secrets/as_token", "secrets/hs_token"] {
+            let token = std::fs::read_to_string(dir.path().join(file)).unwrap();
+            logs::note_secret(dir.path(), &token);
+        }
+        for account in [&admin, &member, &witness] {
+            logs::note_secret(dir.path(), &account.token);
+            logs::note_person(dir.path(), &account.user_id);
+        }
         let proxy = match wire {
             Wire::Direct => None,
             Wire::Proxied => Some(Proxy::start(synapse.base_url()).await),
@@ -188,6 +202,16 @@ impl World {
     /// `http://127.0.0.1:PORT`, where the homeserver finds the daemon.
     pub fn appservice_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.appservice_port)
+    }
+
+    /// `127.0.0.1:PORT`, where health and figures are.
+    pub fn operator_address(&self) -> String {
+        format!("127.0.0.1:{}", self.operator_port)
+    }
+
+    /// The running daemon's process id.
+    pub fn daemon_id(&self) -> u32 {
+        self.daemon.as_ref().expect("a daemon runs").id()
     }
 
     /// A file or folder beside the configuration.
@@ -222,7 +246,7 @@ impl World {
     /// Starts the daemon, through a shell that first does what `shell` says.
     pub fn spawn_daemon(&mut self, shell: Option<&str>) {
         assert!(self.daemon.is_none(), "a daemon runs already");
-        let log = File::options().create(true).append(true).open(self.path("daemon.log")).unwrap();
+        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let mut command = match shell {
             None => program(self.dir.path(), &self.environment),
             Some(first) => {
@@ -292,9 +316,50 @@ impl World {
         }
     }
 
+    /// Whether a daemon that was started runs no more.
+    pub fn daemon_has_ended(&self) -> bool {
+        self.daemon.is_none()
+    }
+
+    /// Has the bot invite somebody, as nobody does whose import went wrong.
+    pub async fn bot_invites(&self, room: &str, whom: &Account) {
+        let invite = serde_json::json!({ "user_id": whom.user_id });
+        let path = ["v3", "rooms", room, "invite"];
+        let (status, answer) = self.as_bot(Method::POST, &path, Some(invite)).await;
+        assert!(status.is_success(), "{answer}");
+    }
+
+    /// How many rooms that the bot is in say that they are this job's.
+    pub async fn rooms_of(&self, job: &str) -> usize {
+        let (_, joined) = self.as_bot(Method::GET, &["v3", "joined_rooms"], None).await;
+        let mut found = 0;
+        for room in joined["joined_rooms"].as_array().unwrap() {
+            let room = room.as_str().unwrap();
+            let path = ["v3", "rooms", room, "state", "fr.passerelle.portal", ""];
+            let (_, content) = self.as_bot(Method::GET, &path, None).await;
+            found += usize::from(content["portal"] == format!("import-{job}"));
+        }
+        found
+    }
+
+    async fn as_bot(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let token = std::fs::read_to_string(self.path("secrets/as_token")).unwrap();
+        let service = Account { user_id: BOT.to_owned(), token: token.trim().to_owned() };
+        self.eyes(&service).call(method, path, &[("user_id", BOT)], body).await
+    }
+
     /// Everything every daemon of this world wrote.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        logs::log_of(self.dir.path(), "daemon")
     }
 
     /// Somebody's eyes.
@@ -308,6 +373,7 @@ impl World {
         let folder = self.path(&format!("export-{seed}"));
         std::fs::create_dir_all(&folder).unwrap();
         let path = sample.write_to(&folder);
+        logs::note_sample(self.dir.path(), &sample);
         (sample, path)
     }
 
@@ -405,11 +471,13 @@ pub async fn run(folder: &Path, environment: &[(String, String)], arguments: &[&
     command.args(arguments).stdin(Stdio::null());
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap();
     let output = output.expect("the program starts");
-    Said {
+    let said = Said {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
-    }
+    };
+    logs::keep_said(folder, &said.out, &said.err);
+    said
 }
 
 fn program(folder: &Path, environment: &[(String, String)]) -> Command {
