@@ -1,6 +1,7 @@
 //! Builds every part from the configuration, wires them, starts and stops them.
 
 mod doctor;
+mod keys;
 
 pub use doctor::{Wish, examine};
 
@@ -18,12 +19,13 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bot::Bot;
+use self::keys::KeyRounds;
+use crate::bot::{Bot, Hearing};
 use crate::config::{Config, Secret, WordingLanguage};
 use crate::import::{Hands, Patience, Places, Runner, Settings};
 use crate::matrix::{
-    Account, Budget, Delivered, Errand, Homeserver, Listener, Lookup, Overheard, Transaction,
-    router,
+    Account, Budget, Delivered, Errand, Homeserver, Listener, Lookup, Machines, Overheard,
+    Transaction, Vault, new_token, router,
 };
 use crate::model::time::Clock;
 use crate::portal::{GhostNamer, Portals};
@@ -111,13 +113,18 @@ pub async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> 
     let commands = commands(runner.clone(), config.import.max_archive_bytes, overheard);
     tasks.spawn(serve(socket, commands, Limits::COMMANDS, stop.clone()));
     let upkeep = runner.portals().on_errand(Errand::Upkeep, stop.clone());
-    let inbox = Inbox { store: store.clone(), runner: runner.clone(), upkeep, counts, arrived };
+    let bot = Bot::new(runner.clone(), Wording::new(language(&config)));
+    let keys = KeyRounds {
+        runner: runner.clone(),
+        portals: upkeep.clone(),
+        bot: bot.clone(),
+        work: Arc::default(),
+    };
+    tasks.spawn(keys.clone().run(stop.clone()));
+    let inbox =
+        Inbox { store: store.clone(), runner: runner.clone(), upkeep, keys, counts, arrived };
     tasks.spawn(inbox.clone().take_in(arriving));
-    tasks.spawn(
-        inbox
-            .clone()
-            .handle(Bot::new(runner.clone(), Wording::new(language(&config))), stop.clone()),
-    );
+    tasks.spawn(inbox.clone().handle(bot, stop.clone()));
     tasks.spawn(inbox.read_up(stop.clone()));
     let working = tasks.spawn({
         let (runner, stop) = (runner.clone(), stop.clone());
@@ -146,11 +153,19 @@ fn runner(config: &Config, store: &Store) -> anyhow::Result<Runner> {
     let budget = Budget::new(&config.pace, clock);
     let homeserver = homeserver(config)?.under(&budget);
     let bot = config.appservice.bot_user_id(&config.matrix.server_name);
+    let crypto = config.daemon.state_dir.join("crypto");
+    private_folder(&crypto)?;
+    let vault = Vault::open(&config.encryption.key_file, &crypto)
+        .map_err(|error| anyhow::anyhow!("{error}\nhint: {}", error.hint()))?;
+    let run = new_token()?.expose().to_owned();
+    // Machines outlive the jobs that open them, so no job's halt may stop them.
+    let keys = homeserver.on_errand(Errand::Upkeep, CancellationToken::new());
+    let machines = Machines::new(&crypto, vault, keys, &config.encryption, run);
     let portals = Portals::new(
         store.clone(),
         homeserver.clone(),
-        bot,
-        config.appservice.bot_name.clone(),
+        machines,
+        (bot, config.appservice.bot_name.clone()),
         namer(config),
         DECODERS,
     );
@@ -196,6 +211,7 @@ struct Inbox {
     runner: Runner,
     /// Calls that no person and no import waits for.
     upkeep: Portals,
+    keys: KeyRounds,
     counts: Health,
     arrived: Arc<Notify>,
 }
@@ -217,7 +233,15 @@ impl Inbox {
     }
 
     async fn store_transaction(&self, transaction: &Transaction) -> anyhow::Result<()> {
-        take_in(&self.store, self.runner.portals().namer(), &self.counts, transaction).await
+        let for_devices = self.keys.store_for_devices(transaction)?;
+        if for_devices {
+            self.store.flush().await?;
+        }
+        take_in(&self.store, self.runner.portals().namer(), &self.counts, transaction).await?;
+        if for_devices {
+            self.keys.work.notify_one();
+        }
+        Ok(())
     }
 
     fn is_echo(&self, event: &RawValue) -> bool {
@@ -231,11 +255,23 @@ impl Inbox {
         self.store.flush().await
     }
 
+    /// Notes who came or went, and has the bot hear an event. One that has no key yet is kept
+    /// apart and tried again.
+    async fn hear(&self, bot: &Bot, row: &InboxRow) -> anyhow::Result<()> {
+        if self.keys.note_membership(&row.event)? {
+            self.keys.work.notify_one();
+        }
+        match bot.hear(&row.event).await? {
+            Hearing::Done => Ok(()),
+            Hearing::Unreadable => self.keys.keep_unread(&row.event),
+        }
+    }
+
     /// Handles what is stored, in order, each until it succeeds.
     async fn handle(self, bot: Bot, stop: CancellationToken) {
         loop {
             match self.store.inbox_first() {
-                Ok(Some((number, row))) => match bot.hear(&row.event).await {
+                Ok(Some((number, row))) => match self.hear(&bot, &row).await {
                     Ok(()) => match self.handled(number).await {
                         Ok(()) => continue,
                         Err(error) => tracing::error!(error = %error, "the inbox failed"),

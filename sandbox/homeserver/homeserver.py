@@ -369,6 +369,9 @@ def _synapse_config(server: Server, facts: dict) -> dict:
             "allowed_lifetime_min": "1d",
             "purge_jobs": [{"interval": "365d"}],
         }
+    if options.get("silent_devices"):
+        # As a homeserver that tells an application service nothing about devices.
+        del config["experimental_features"]
     if options.get("force_encryption"):
         config["encryption_enabled_by_default_for_room_type"] = "invite"
     if options.get("max_upload"):
@@ -631,7 +634,11 @@ def make_user(server: Server, name: str, admin: bool, display_name: str | None) 
                 "mac": mac,
             },
         )
-        account = {"user_id": made["user_id"], "access_token": made["access_token"]}
+        account = {
+            "user_id": made["user_id"],
+            "access_token": made["access_token"],
+            "password": password,
+        }
         _write_private(server.users_path, json.dumps({**known, name: account}, indent=2) + "\n")
         return account
 
@@ -676,6 +683,7 @@ def _options(arguments: argparse.Namespace) -> dict:
         "force_encryption": arguments.force_encryption,
         "access_rules": arguments.access_rules,
         "bypass": arguments.bypass or None,
+        "silent_devices": arguments.silent_devices,
         "max_upload": arguments.max_upload,
         "no_rate_limits": arguments.no_rate_limits,
         "server_name": arguments.server_name,
@@ -709,6 +717,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--bypass", action="append", default=[], metavar="USER", help="v2 lets them pass"
         )
+        command.add_argument("--silent-devices", action=argparse.BooleanOptionalAction)
         command.add_argument("--max-upload", metavar="SIZE", help="such as 50M")
         # No BooleanOptionalAction: that takes a name beginning with `--no-` for its own denial.
         command.add_argument("--no-rate-limits", action="store_const", const=True)

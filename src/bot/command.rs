@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::import::Runner;
-use crate::matrix::{MatrixError, Outgoing};
+use crate::matrix::MatrixError;
+use crate::portal::PortalError;
 use crate::store::{PortalState, StoreError};
 use crate::wording::Wording;
 
@@ -26,9 +27,21 @@ pub enum BotError {
     /// The homeserver.
     #[error(transparent)]
     Matrix(#[from] MatrixError),
+    /// The room.
+    #[error(transparent)]
+    Portal(#[from] PortalError),
     /// Our records.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// It was dealt with.
+    Done,
+    /// It is encrypted, and its key is not there, or its sender not believed.
+    Unreadable,
 }
 
 #[derive(Deserialize)]
@@ -52,12 +65,44 @@ impl Bot {
     ///
     /// # Errors
     /// When the answer cannot be sent; the event should then be handled again.
-    pub async fn hear(&self, event: &RawValue) -> Result<(), BotError> {
-        let Ok(heard) = serde_json::from_str::<Heard>(event.get()) else { return Ok(()) };
+    pub async fn hear(&self, event: &RawValue) -> Result<Hearing, BotError> {
+        let Ok(mut heard) = serde_json::from_str::<Heard>(event.get()) else {
+            return Ok(Hearing::Done);
+        };
+        if heard.event_type == "m.room.encrypted" && !self.is_ours(&heard) {
+            match self.runner.portals().overhear(&heard.room_id, event).await? {
+                Some((event_type, content)) => {
+                    heard.event_type = event_type;
+                    heard.content = serde_json::from_str(content.get()).unwrap_or_default();
+                }
+                None => return Ok(Hearing::Unreadable),
+            }
+        }
+        self.obey(&heard).await.map(|()| Hearing::Done)
+    }
+
+    /// Tells a room that somebody's message could not be read, and what they can do.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub async fn regret(&self, event: &RawValue) -> Result<(), BotError> {
+        match serde_json::from_str::<Heard>(event.get()) {
+            Ok(heard) => {
+                let text = self.wording.text("bot-unreadable", &[]);
+                self.answer(&heard, "regret", &text).await
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn is_ours(&self, heard: &Heard) -> bool {
+        self.runner.portals().namer().is_ours(&heard.sender)
+    }
+
+    async fn obey(&self, heard: &Heard) -> Result<(), BotError> {
         let body = heard.content.get("body").and_then(Value::as_str).unwrap_or_default();
         let is_text = heard.content.get("msgtype").and_then(Value::as_str) == Some("m.text");
-        let ours = self.runner.portals().namer().is_ours(&heard.sender);
-        if heard.event_type != "m.room.message" || !is_text || ours {
+        if heard.event_type != "m.room.message" || !is_text || self.is_ours(heard) {
             return Ok(());
         }
         let Some(rest) = body.strip_prefix(PREFIX) else { return Ok(()) };
@@ -69,7 +114,7 @@ impl Bot {
             },
             other => self.wording.text("bot-unknown", &[("command", other.into())]),
         };
-        self.answer(&heard, &answer).await
+        self.answer(heard, "answer", &answer).await
     }
 
     fn state_of(&self, room: &OwnedRoomId) -> Result<Option<String>, BotError> {
@@ -95,7 +140,7 @@ impl Bot {
         )))
     }
 
-    async fn answer(&self, heard: &Heard, text: &str) -> Result<(), BotError> {
+    async fn answer(&self, heard: &Heard, kind: &str, text: &str) -> Result<(), BotError> {
         let content = json!({
             "msgtype": "m.notice",
             "body": text,
@@ -104,12 +149,12 @@ impl Bot {
         });
         let content = to_raw_value(&content)
             .map_err(|error| MatrixError::Request { reason: error.to_string() })?;
-        let txn_id = format!("answer-{}", heard.event_id);
-        let outgoing =
-            Outgoing { event_type: "m.room.message", content: &content, txn_id: &txn_id, at: None };
-        match self.runner.portals().bot().send(&heard.room_id, outgoing).await {
+        let txn_id = format!("{kind}-{}", heard.event_id);
+        let portals = self.runner.portals();
+        let bot = portals.bot();
+        match portals.say(&heard.room_id, bot.user_id(), (&content, None), &txn_id).await {
             // Not in that room any more, or never: there is nobody to answer.
-            Ok(_) | Err(MatrixError::Refused { .. }) => Ok(()),
+            Ok(_) | Err(PortalError::Matrix(MatrixError::Refused { .. })) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -6,4 +6,4 @@
 
 mod command;
 
-pub use command::{Bot, BotError};
+pub use command::{Bot, BotError, Hearing};

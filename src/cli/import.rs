@@ -352,6 +352,9 @@ async fn cancel(job: &str, yes: bool, config: &Config) -> anyhow::Result<Exit> {
     let answer: serde_json::Value =
         Daemon::new(config)?.post(&format!("/v1/jobs/{job}/cancel"), None::<&()>).await?;
     output::say(&format!("job {job} is cancelled, {} event(s) were redacted", answer["redacted"]));
+    if let Some(keys @ 1..) = answer["keys_forgotten"].as_u64() {
+        output::say(&format!("{keys} key(s) of its encrypted room were forgotten"));
+    }
     if answer["out_of_reach"] != 0 {
         output::say(&format!(
             "{} event(s) stay: the room's owners have put the bot out",

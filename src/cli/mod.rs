@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod doctor;
 mod import;
+mod keys;
 mod output;
 mod registration;
 mod run;
@@ -47,6 +48,9 @@ enum Command {
     /// Import an archive into a room.
     #[command(subcommand)]
     Import(import::Command),
+    /// Who has the keys of encrypted rooms.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Make and check the application-service registration.
     #[command(subcommand)]
     Registration(registration::Command),
@@ -94,6 +98,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Run => run::run(load_config(&config)?).await,
         Command::Archive(command) => archive::run(command),
         Command::Import(command) => import::run(command, &load_config(&config)?).await,
+        Command::Keys(command) => keys::run(command, &load_config(&config)?).await,
         Command::Registration(command) => registration::run(command, &load_config(&config)?).await,
         Command::Config(command) => config::run(command, &config),
         Command::Doctor(arguments) => doctor::run(arguments, &config).await,

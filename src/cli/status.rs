@@ -10,7 +10,7 @@ use super::{Exit, output};
 use crate::config::Config;
 use crate::model::time::UnixMillis;
 use crate::store::JobState;
-use crate::web::JobView;
+use crate::web::{JobView, KeysView};
 
 /// How often a job that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(400);
@@ -182,6 +182,12 @@ fn long(view: &JobView) -> String {
         [("fault", &view.fault), ("hint", &view.hint)].iter().filter(|(_, value)| !value.is_empty())
     {
         text.extend(["\n", name, ": ", value]);
+    }
+    if let Some(KeysView { people, due, devices, unserved }) = view.keys {
+        let all = people.saturating_sub(due);
+        let have = format!("keys: {all} people have them all, on {devices} devices");
+        let wait = format!("{due} people wait, {unserved} devices were not reached");
+        text.extend(["\n", &have, "; ", &wait]);
     }
     if let Some(report) = &view.report {
         text.extend(["\nreport: ", report]);

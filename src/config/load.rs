@@ -13,8 +13,8 @@ use thiserror::Error;
 use super::quiet_hours::QuietHours;
 use super::secret::Secret;
 use super::sections::{
-    AppserviceSection, Config, DaemonSection, ImportSection, LogSection, MatrixSection,
-    OperatorSection, PaceSection, RoomsSection, WitnessSection, WordingSection,
+    AppserviceSection, Config, DaemonSection, EncryptionSection, ImportSection, LogSection,
+    MatrixSection, OperatorSection, PaceSection, RoomsSection, WitnessSection, WordingSection,
 };
 
 /// The compiled-in layer, which also explains every key.
@@ -236,6 +236,15 @@ impl Sections {
                 max_archive_bytes: self.value("import.max_archive_bytes")?,
             },
             pace: self.pace()?,
+            encryption: EncryptionSection {
+                key_file: self.path("encryption.key_file")?.unwrap_or_else(|| {
+                    // Set to nothing: where it would be without being set.
+                    self.base.join("secrets/encryption_key")
+                }),
+                share_with: self.value("encryption.share_with")?,
+                believe: self.value("encryption.believe")?,
+                open_devices: self.at_least_one("encryption.open_devices")?,
+            },
             wording: WordingSection { language: self.value("wording.language")? },
             log: LogSection {
                 filter: self.value("log.filter")?,

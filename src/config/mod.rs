@@ -12,7 +12,7 @@ pub use load::{ConfigError, DEFAULTS, load};
 pub use quiet_hours::QuietHours;
 pub use secret::Secret;
 pub use sections::{
-    AccessRules, AppserviceSection, Config, DaemonSection, ImportSection, LogFormat, LogSection,
-    MatrixSection, OperatorSection, PaceSection, RoomProfile, RoomsSection, WitnessSection,
-    WordingLanguage, WordingSection,
+    AccessRules, AppserviceSection, Config, DaemonSection, Devices, EncryptionSection,
+    ImportSection, LogFormat, LogSection, MatrixSection, OperatorSection, PaceSection, RoomProfile,
+    RoomsSection, WitnessSection, WordingLanguage, WordingSection,
 };

@@ -29,6 +29,8 @@ pub struct Config {
     pub import: ImportSection,
     /// How fast, how many at once, and when.
     pub pace: PaceSection,
+    /// Encrypted rooms.
+    pub encryption: EncryptionSection,
     /// Texts for people.
     pub wording: WordingSection,
     /// Logs.
@@ -198,6 +200,29 @@ pub struct PaceSection {
     pub resume_for: Duration,
     /// How long it waits before the first of these tries; later ones wait longer.
     pub resume_after: Duration,
+}
+
+/// `[encryption]`
+#[derive(Clone, Debug)]
+pub struct EncryptionSection {
+    /// The file with the key to the crypto stores.
+    pub key_file: PathBuf,
+    /// Which devices of people get keys.
+    pub share_with: Devices,
+    /// Which devices the bot listens to.
+    pub believe: Devices,
+    /// Devices of ours held open at once.
+    pub open_devices: usize,
+}
+
+/// Which devices of people something applies to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Devices {
+    /// All of them.
+    All,
+    /// Those their owner has signed.
+    Signed,
 }
 
 /// `[wording]`

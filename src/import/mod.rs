@@ -17,6 +17,7 @@ mod places;
 mod plan;
 mod plan_text;
 mod planning;
+mod reader;
 mod records;
 mod report;
 mod report_text;

@@ -62,8 +62,6 @@ pub enum Objection {
     NoAdmin,
     /// The room has no name.
     NoRoomName,
-    /// An encrypted room.
-    EncryptedNotYet,
     /// Not a room id.
     BadSpace {
         /// What is written.
@@ -126,9 +124,6 @@ impl std::fmt::Display for Objection {
             }
             Self::NoAdmin => f.write_str("room.admins is empty: who owns the room?"),
             Self::NoRoomName => f.write_str("room.name is empty"),
-            Self::EncryptedNotYet => f.write_str(
-                "room.kind is encrypted: this version cannot fill encrypted rooms yet, choose private_unencrypted",
-            ),
             Self::BadSpace { found } => {
                 write!(f, "room.space is `{found}`, expected a room id such as !abc:server, or nothing")
             }

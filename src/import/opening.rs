@@ -1,6 +1,9 @@
 //! Opens a job's portal: canary, room, people.
 
+use std::collections::BTreeSet;
+
 use futures_util::StreamExt;
+use ruma::OwnedUserId;
 
 use super::canary;
 use super::error::ImportError;
@@ -10,7 +13,7 @@ use super::settings::Settings;
 use crate::convert::{Person, Policy};
 use crate::matrix::RoomWish;
 use crate::model::time::UnixMillis;
-use crate::portal::{Portal, Portals, Provenance, Roster};
+use crate::portal::{Cipher, Portal, PortalError, Portals, Provenance, RoomDifference, Roster};
 use crate::store::{PortalRecord, PortalState};
 
 /// The job's portal with its room made, its people in it, and the canary heard.
@@ -63,21 +66,51 @@ pub(super) async fn open_portal(
         admitted?;
     }
     drop(admissions);
-    assemble(job, portals, settings, &record, roster)
+    let cipher = portals.cipher(&room, readers(plan, portals, settings).await?).await?;
+    if cipher.is_encrypted() != plan.room.kind.is_encrypted() {
+        // Somebody changed the room since it was made. What the plan promised is not given up.
+        let difference = match cipher {
+            Cipher::Clear => RoomDifference::NotEncrypted,
+            Cipher::Encrypted { .. } => RoomDifference::Encrypted,
+        };
+        return Err(PortalError::RoomNotAsAsked { difference }.into());
+    }
+    if cipher.is_encrypted() {
+        // Before the first message, so that the witness's device is among those that get keys.
+        settings.witness().await?.account.reader(portals.machines()).await?;
+        portals.machine(portals.bot().user_id()).await?;
+    }
+    assemble(job, portals, settings, &record, roster, cipher)
+}
+
+/// Whoever is given the keys before the first message: the bot, the witness, and everybody of
+/// the plan. The same at every start, since a shorter list would begin new sessions.
+async fn readers(
+    plan: &Plan,
+    portals: &Portals,
+    settings: &Settings,
+) -> Result<BTreeSet<OwnedUserId>, ImportError> {
+    let mut readers: BTreeSet<OwnedUserId> =
+        plan.room.admins.iter().chain(&plan.room.invite).cloned().collect();
+    readers.insert(portals.bot().user_id().to_owned());
+    readers.insert(settings.witness().await?.user);
+    Ok(readers)
 }
 
 /// The job's portal as it is, for those who only look. Nobody is admitted, nothing is made.
 ///
 /// # Errors
-/// When it has no room, or the store fails.
-pub(super) fn known_portal(
+/// When it has no room, the homeserver cannot be reached, or the store fails.
+pub(super) async fn known_portal(
     job: &Job,
     portals: &Portals,
     settings: &Settings,
 ) -> Result<Portal, ImportError> {
     let record = portals.store().portal(&job.record().portal)?.ok_or(ImportError::NoRoom)?;
     let roster = roster(job.plan(), &record, portals);
-    assemble(job, portals, settings, &record, roster)
+    let room = record.room_id.as_ref().ok_or(ImportError::NoRoom)?;
+    let cipher = portals.cipher(room, readers(job.plan(), portals, settings).await?).await?;
+    assemble(job, portals, settings, &record, roster, cipher)
 }
 
 fn assemble(
@@ -86,6 +119,7 @@ fn assemble(
     settings: &Settings,
     record: &PortalRecord,
     roster: Roster,
+    cipher: Cipher,
 ) -> Result<Portal, ImportError> {
     let plan = job.plan();
     let room = record.room_id.clone().ok_or(ImportError::NoRoom)?;
@@ -100,7 +134,7 @@ fn assemble(
     Ok(Portal::new(
         portals.clone(),
         record.id.clone(),
-        room,
+        (room, cipher),
         roster,
         policy,
         provenance,

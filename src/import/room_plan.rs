@@ -41,7 +41,6 @@ impl RoomPlan {
 
     pub(super) fn objections(&self, rooms: &RoomsSection) -> Vec<Objection> {
         let mut list = Vec::new();
-        list.extend(encryption_objection(self.kind));
         if self.admins.is_empty() {
             list.push(Objection::NoAdmin);
         }
@@ -68,11 +67,6 @@ impl RoomPlan {
         }
         list
     }
-}
-
-/// Encrypted rooms can be asked for, and cannot be filled by this version.
-fn encryption_objection(kind: RoomKind) -> Option<Objection> {
-    kind.is_encrypted().then_some(Objection::EncryptedNotYet)
 }
 
 #[cfg(test)]

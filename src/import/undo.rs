@@ -19,11 +19,15 @@ pub struct Undone {
     pub out_of_reach: u64,
     /// Whether the bot had to stay, as the last administrator of people who are in the room.
     pub bot_stays: bool,
+    /// Keys of our sessions in the room that were forgotten.
+    pub keys_forgotten: u64,
 }
 
 /// Redacts everything a job sent, then leaves its room with all our accounts. Can be interrupted
 /// and repeated; does nothing when it was done before. Uploaded files stay with the homeserver,
 /// which alone can delete them.
+///
+/// The keys of an encrypted room are forgotten: nobody can be given what was taken back.
 ///
 /// Human owners stay; they are asked to close the room.
 ///
@@ -87,6 +91,7 @@ pub async fn undo(
     if let Some(witness) = witness {
         witness.account.leave(&room).await?;
     }
+    undone.keys_forgotten = portals.store().forget_sessions(&room)? as u64;
     // Outside the room it could do nothing of this again, so that it is done is on disk first.
     close(portals, record).await?;
     match portals.leave_room(&room).await {

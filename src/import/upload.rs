@@ -24,7 +24,8 @@ pub(super) async fn delivery(
         let Some(entry) = attachment.entry.clone() else { continue };
         let uploaded = match source::blob(archive, attachment) {
             Some(blob) => {
-                portal.portals().upload(portal.id(), &entry, attachment, blob, limit_bytes).await?
+                let place = (portal.id(), portal.cipher());
+                portal.portals().upload(place, &entry, attachment, blob, limit_bytes).await?
             }
             None => Uploaded::Unreadable { reason: "it is not in the archive".to_owned() },
         };

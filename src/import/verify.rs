@@ -8,16 +8,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use ruma::OwnedUserId;
 use ruma::events::room::MediaSource;
-use ruma::{OwnedMxcUri, OwnedUserId};
 use serde_json::{Map, Value};
 use sha2::Digest;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::io::{StreamReader, SyncIoBridge};
 
 use super::difference::{Difference, What};
 use super::error::ImportError;
 use super::job::Job;
 use super::opening::known_portal;
+use super::reader::{Reader, parse};
 use super::records::RecordsFile;
 use super::report::{Disposition, RecordLine, Report};
 use super::settings::{Settings, Witness};
@@ -25,10 +27,10 @@ use super::source;
 use super::upload::delivery_again;
 use crate::archive::{Archive, Record};
 use crate::convert::Upload;
-use crate::matrix::MatrixError;
+use crate::matrix::{MatrixError, decrypted_sha256};
 use crate::model::finding::{Finding, Place};
 use crate::model::ids::{MessageId, Sha256};
-use crate::portal::{Blob, Delivery, Mark, Portal, Portals};
+use crate::portal::{Blob, Cipher, Delivery, Mark, Portal, Portals};
 use crate::store::{LedgerRow, PartState};
 
 /// Files downloaded at once for comparison.
@@ -59,10 +61,14 @@ pub async fn verify(
     lines: &mut RecordsFile,
 ) -> Result<Report, ImportError> {
     let witness = settings.witness().await?;
-    let portal = Arc::new(known_portal(job, portals, settings)?);
+    let portal = Arc::new(known_portal(job, portals, settings).await?);
     portals.bot().invite(portal.room(), &witness.user).await?;
     witness.account.join(portal.room()).await?;
-    let (mut room, others) = index(&portal, &witness).await?;
+    let reader = match portal.cipher() {
+        Cipher::Clear => None,
+        Cipher::Encrypted { .. } => Some(Reader::open(&portal, &witness).await?),
+    };
+    let (mut room, others) = index(&portal, &witness, reader.as_ref()).await?;
     let mut report = Report::of(job, portal.room().clone());
     report.room_events_of_others = others;
     let mut last_position = None;
@@ -151,15 +157,23 @@ async fn compare_files(
 type Index = HashMap<(MessageId, u16), Seen>;
 
 /// The room as the witness sees it, reduced. Also counts the messages that are not ours.
-async fn index(portal: &Portal, witness: &Witness) -> Result<(Index, u64), ImportError> {
+async fn index(
+    portal: &Portal,
+    witness: &Witness,
+    reader: Option<&Reader>,
+) -> Result<(Index, u64), ImportError> {
     let mut index = Index::new();
     let mut others = 0;
     let mut position = 0;
     let mut from = None;
     loop {
         let page = witness.account.page_forward(portal.room(), from).await?;
-        for event in page.events {
+        for (_, raw) in page.events {
             position += 1;
+            let event = match reader {
+                Some(reader) => reader.read(portal.room(), &raw).await?,
+                None => parse(&raw)?,
+            };
             let mark = Mark::of(&event.content).filter(|mark| mark.job == portal.provenance().job);
             let Some(mark) = mark else {
                 others += u64::from(event.state_key.is_none());
@@ -310,18 +324,14 @@ async fn compare_file(
     upload: &Upload,
     blob: Blob,
 ) -> Result<Option<String>, ImportError> {
-    let uri = match &upload.source {
-        MediaSource::Plain(uri) => uri,
-        MediaSource::Encrypted(file) => &file.url,
-    };
     let size_bytes = blob.size_bytes();
     let expected = tokio::task::spawn_blocking(move || blob.sha256()).await?.map_err(|error| {
         ImportError::Disk { path: "a file of the archive".to_owned(), reason: error.to_string() }
     })?;
-    let mut read = downloaded(witness, uri, size_bytes).await;
+    let mut read = downloaded(witness, &upload.source, size_bytes).await;
     for _ in 0..REREADINGS {
         if read.as_ref().is_err_and(MatrixError::is_transient) {
-            read = downloaded(witness, uri, size_bytes).await;
+            read = downloaded(witness, &upload.source, size_bytes).await;
         }
     }
     match read {
@@ -334,15 +344,30 @@ async fn compare_file(
 
 async fn downloaded(
     witness: &Witness,
-    uri: &OwnedMxcUri,
+    source: &MediaSource,
     size_bytes: u64,
 ) -> Result<Sha256, MatrixError> {
-    let mut chunks = witness.account.download(uri, size_bytes).await?;
-    let mut hash = sha2::Sha256::new();
-    while let Some(chunk) = chunks.next().await {
-        hash.update(chunk?);
-    }
-    Ok(Sha256::from_bytes(hash.finalize().into()))
+    let file = match source {
+        MediaSource::Plain(uri) => {
+            let mut chunks = witness.account.download(uri, size_bytes).await?;
+            let mut hash = sha2::Sha256::new();
+            while let Some(chunk) = chunks.next().await {
+                hash.update(chunk?);
+            }
+            return Ok(Sha256::from_bytes(hash.finalize().into()));
+        }
+        MediaSource::Encrypted(file) => file.as_ref().clone(),
+    };
+    let chunks = witness.account.download(&file.url, size_bytes).await?;
+    let chunks = StreamReader::new(chunks.map(|chunk| chunk.map_err(std::io::Error::other)));
+    let sealed = SyncIoBridge::new(Box::pin(chunks));
+    let unreadable =
+        |reason: String| MatrixError::Malformed { endpoint: "GET media".to_owned(), reason };
+    let digest = tokio::task::spawn_blocking(move || decrypted_sha256(sealed, &file)).await;
+    digest.map_err(|error| unreadable(error.to_string()))?.map_err(|error| {
+        // A connection that was cut says nothing about the file.
+        error.downcast::<MatrixError>().unwrap_or_else(|error| unreadable(error.to_string()))
+    })
 }
 
 #[cfg(test)]

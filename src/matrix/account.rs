@@ -1,6 +1,7 @@
 //! An ordinary account: the witness, who sees rooms as any member does.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -9,11 +10,12 @@ use ruma::api::client::{account::whoami, membership, room};
 use ruma::{EventId, OwnedMxcUri, OwnedUserId, RoomId};
 use tokio_util::sync::CancellationToken;
 
+use super::crypto::{Machine, Machines};
 use super::error::MatrixError;
 use super::homeserver::{Homeserver, heed};
-use super::intent::page;
+use super::intent::page_raw;
 use super::pace::Errand;
-use super::timeline::{Page, RoomEvent};
+use super::timeline::{RawPage, RoomEvent};
 
 /// Acts with an ordinary access token, outside the application service.
 #[derive(Clone, Debug)]
@@ -42,6 +44,23 @@ impl Account {
     /// When the token is not accepted or the homeserver cannot be reached.
     pub async fn whoami(&self) -> Result<OwnedUserId, MatrixError> {
         Ok(self.homeserver.call(None, whoami::v3::Request::new()).await?.user_id)
+    }
+
+    /// The machine of the token's device, published and, where the homeserver lets us, signed:
+    /// a device of its own, that shares no key with those of our accounts.
+    ///
+    /// # Errors
+    /// When the token has no device, the device has keys of somebody else's making, or the
+    /// homeserver cannot be reached.
+    pub async fn reader(&self, machines: &Machines) -> Result<Arc<Machine>, MatrixError> {
+        let answer = self.homeserver.call(None, whoami::v3::Request::new()).await?;
+        let device = answer.device_id.ok_or_else(|| MatrixError::Malformed {
+            endpoint: "GET whoami".to_owned(),
+            reason: "the token belongs to no device".to_owned(),
+        })?;
+        // The machine outlives the job that opens it, so the job's halt must not stop it.
+        let homeserver = self.homeserver.on_errand(Errand::Upkeep, CancellationToken::new());
+        machines.of_ordinary(&homeserver, &answer.user_id, &device).await
     }
 
     /// Joins a room it was invited to.
@@ -89,7 +108,7 @@ impl Account {
         }
     }
 
-    /// A page of a room's timeline, oldest first.
+    /// A page of a room's timeline, oldest first, with events exactly as the homeserver tells them.
     ///
     /// # Errors
     /// When the homeserver refuses or cannot be reached.
@@ -97,8 +116,8 @@ impl Account {
         &self,
         room: &RoomId,
         from: Option<String>,
-    ) -> Result<Page, MatrixError> {
-        page(&self.homeserver, None, room, Direction::Forward, from).await
+    ) -> Result<RawPage, MatrixError> {
+        page_raw(&self.homeserver, None, room, Direction::Forward, from).await
     }
 
     /// Opens a file of about `size_bytes` for download, as any client would.

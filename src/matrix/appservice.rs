@@ -1,7 +1,12 @@
 //! What the homeserver says to us: transactions, pings, and questions about names.
 //!
+//! What a transaction holds for devices still has its unstable names (MSC2409, MSC3202) on every
+//! homeserver we know. Where one does not send it, `/sync` of the device has it.
+//!
 //! The token is checked in constant time; a transaction is handed on and answered as soon as
 //! the receiver says it is on disk. What it means is decided above.
+
+use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -11,13 +16,14 @@ use axum::http::header::{AUTHORIZATION, CONNECTION, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post, put};
-use ruma::OwnedEventId;
+use ruma::{OneTimeKeyAlgorithm, OwnedDeviceId, OwnedEventId, OwnedUserId, UInt};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 use subtle::ConstantTimeEq;
 use tokio::sync::{mpsc, oneshot};
 
+use super::crypto::ForDevice;
 use super::overheard::Overheard;
 use crate::config::Secret;
 
@@ -30,6 +36,11 @@ const LARGEST_TRANSACTION_BYTES: usize = 32 << 20;
 pub struct Transaction {
     /// Its events with their ids, in order. What has no event id was dropped with a log line.
     pub events: Vec<(OwnedEventId, Box<RawValue>)>,
+    /// What it holds for devices, by account and device. Not all of them are ours: the
+    /// homeserver lists cross-signing keys among them.
+    pub for_devices: BTreeMap<(OwnedUserId, OwnedDeviceId), ForDevice>,
+    /// People whose devices have changed.
+    pub changed_people: Vec<OwnedUserId>,
 }
 
 /// A transaction, and the way to say that it is safely stored.
@@ -55,6 +66,28 @@ struct LegacyToken {
 struct RawTransaction {
     #[serde(default)]
     events: Vec<Box<RawValue>>,
+    #[serde(default, rename = "de.sorunome.msc2409.to_device")]
+    to_device: Vec<Box<RawValue>>,
+    #[serde(default, rename = "org.matrix.msc3202.device_lists")]
+    device_lists: RawDeviceLists,
+    #[serde(default, rename = "org.matrix.msc3202.device_one_time_keys_count")]
+    one_time_keys: ByDevice<BTreeMap<OneTimeKeyAlgorithm, UInt>>,
+    #[serde(default, rename = "org.matrix.msc3202.device_unused_fallback_key_types")]
+    fallback_keys: ByDevice<Vec<OneTimeKeyAlgorithm>>,
+}
+
+type ByDevice<T> = BTreeMap<OwnedUserId, BTreeMap<OwnedDeviceId, T>>;
+
+#[derive(Default, Deserialize)]
+struct RawDeviceLists {
+    #[serde(default)]
+    changed: Vec<OwnedUserId>,
+}
+
+#[derive(Deserialize)]
+struct MessageHead {
+    to_user_id: OwnedUserId,
+    to_device_id: OwnedDeviceId,
 }
 
 #[derive(Deserialize)]
@@ -89,9 +122,22 @@ async fn only_the_homeserver(
 }
 
 async fn transaction(State(listener): State<Listener>, body: Bytes) -> Response {
-    let Ok(RawTransaction { events: raw }) = serde_json::from_slice(&body) else {
+    let Ok(raw) = serde_json::from_slice::<RawTransaction>(&body) else {
         return refuse(StatusCode::BAD_REQUEST, "M_NOT_JSON", "the transaction is not JSON");
     };
+    let (stored, confirmation) = oneshot::channel();
+    let transaction = sort(raw);
+    listener.overheard.transaction(&body, &transaction.events);
+    let delivered = (transaction, stored);
+    if listener.transactions.send(delivered).await.is_err() || confirmation.await.is_err() {
+        // Not stored: the homeserver keeps it and tries again.
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", "passerelle is stopping");
+    }
+    Json(json!({})).into_response()
+}
+
+fn sort(raw: RawTransaction) -> Transaction {
+    let RawTransaction { events: raw, to_device, device_lists, one_time_keys, fallback_keys } = raw;
     let mut events = Vec::with_capacity(raw.len());
     for event in raw {
         match serde_json::from_str::<EventHead>(event.get()) {
@@ -99,14 +145,28 @@ async fn transaction(State(listener): State<Listener>, body: Bytes) -> Response 
             Err(_) => tracing::warn!("dropped an event without an id from a transaction"),
         }
     }
-    listener.overheard.transaction(&body, &events);
-    let (stored, confirmation) = oneshot::channel();
-    let delivered = (Transaction { events }, stored);
-    if listener.transactions.send(delivered).await.is_err() || confirmation.await.is_err() {
-        // Not stored: the homeserver keeps it and tries again.
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, "M_UNKNOWN", "passerelle is stopping");
+    let mut for_devices: BTreeMap<_, ForDevice> = BTreeMap::new();
+    for message in to_device {
+        match serde_json::from_str::<MessageHead>(message.get()) {
+            Ok(MessageHead { to_user_id, to_device_id }) => {
+                for_devices.entry((to_user_id, to_device_id)).or_default().messages.push(message);
+            }
+            Err(_) => tracing::warn!("dropped a message without a device from a transaction"),
+        }
     }
-    Json(json!({})).into_response()
+    for (user, devices) in one_time_keys {
+        for (device, counts) in devices {
+            let known = for_devices.entry((user.clone(), device)).or_default();
+            known.counts.get_or_insert_default().one_time = counts;
+        }
+    }
+    for (user, devices) in fallback_keys {
+        for (device, kinds) in devices {
+            let known = for_devices.entry((user.clone(), device)).or_default();
+            known.counts.get_or_insert_default().fallback = Some(kinds);
+        }
+    }
+    Transaction { events, for_devices, changed_people: device_lists.changed }
 }
 
 async fn ping(State(listener): State<Listener>) -> Response {
@@ -146,4 +206,40 @@ fn turn_away(status: StatusCode, errcode: &str, error: &str) -> Response {
 
 fn refuse(status: StatusCode, errcode: &str, error: &str) -> Response {
     (status, Json(json!({ "errcode": errcode, "error": error }))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_for_devices_is_sorted_by_device() {
+        let transaction = json!({
+            "events": [{ "event_id": "$e", "type": "m.room.message" }],
+            "de.sorunome.msc2409.to_device": [
+                { "type": "m.dummy", "to_user_id": "@_p_a:a.test", "to_device_id": "D", "n": 1 },
+                { "type": "m.dummy", "to_user_id": "@_p_a:a.test", "to_device_id": "D", "n": 2 },
+                { "type": "m.dummy" },
+            ],
+            "org.matrix.msc3202.device_lists": { "changed": ["@ann:a.test"], "left": [] },
+            "org.matrix.msc3202.device_one_time_keys_count": {
+                "@_p_a:a.test": { "D": { "signed_curve25519": 49 } },
+            },
+            "org.matrix.msc3202.device_unused_fallback_key_types": {
+                "@_p_b:a.test": { "D": ["signed_curve25519"] },
+            },
+        });
+        let sorted = sort(serde_json::from_value(transaction).unwrap());
+        assert_eq!(sorted.events.len(), 1);
+        assert_eq!(sorted.changed_people, ["@ann:a.test"]);
+        let of =
+            |user: &str| &sorted.for_devices[&(OwnedUserId::try_from(user).unwrap(), "D".into())];
+        let numbers: Vec<_> = of("@_p_a:a.test").messages.iter().map(|m| m.get().len()).collect();
+        assert_eq!(numbers.len(), 2);
+        let counts = of("@_p_a:a.test").counts.as_ref().unwrap();
+        assert_eq!(counts.one_time[&OneTimeKeyAlgorithm::SignedCurve25519], UInt::from(49_u32));
+        assert_eq!(counts.fallback, None);
+        assert_eq!(of("@_p_b:a.test").counts.as_ref().unwrap().fallback.as_ref().unwrap().len(), 1);
+        assert_eq!(of("@_p_b:a.test").messages.len(), 0);
+    }
 }

@@ -79,6 +79,17 @@ pub enum MatrixError {
         /// Method and path, without ids.
         endpoint: String,
     },
+    /// The encryption library failed, or refuses.
+    #[error("encryption failed to {doing}: {reason}")]
+    Crypto {
+        /// What it was to do.
+        doing: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// A device of ours whose keys are published and no longer there.
+    #[error("the encryption keys of one of our accounts are gone from the disk")]
+    KeysGone,
     /// The bytes of an upload could not be read on our side.
     #[error("a file could not be read for its upload: {reason}")]
     Source {
@@ -119,6 +130,8 @@ impl MatrixError {
             Self::TokenRejected { .. }
             | Self::Refused { .. }
             | Self::Request { .. }
+            | Self::Crypto { .. }
+            | Self::KeysGone
             | Self::Source { .. } => false,
         }
     }
@@ -134,6 +147,8 @@ impl MatrixError {
             | Self::Malformed { .. }
             | Self::Request { .. }
             | Self::Halted { .. }
+            | Self::Crypto { .. }
+            | Self::KeysGone
             | Self::Source { .. } => None,
         }
     }
@@ -149,6 +164,8 @@ impl MatrixError {
             Self::Malformed { .. } => "malformed answer",
             Self::Request { .. } => "impossible request",
             Self::Halted { .. } => "halted",
+            Self::Crypto { .. } => "encryption",
+            Self::KeysGone => "keys gone",
             Self::Source { .. } => "unreadable upload",
         }
     }
@@ -170,6 +187,8 @@ impl MatrixError {
             Self::Malformed { .. } => "something between us and the homeserver changes answers",
             Self::Request { .. } => "this is a defect of passerelle, please report it",
             Self::Halted { .. } => "it goes on where it stopped",
+            Self::Crypto { .. } => "check the disk of daemon.state_dir, then resume",
+            Self::KeysGone => "bring daemon.state_dir/crypto back from a backup, or cancel the job",
             Self::Source { .. } => "check the spool's disk",
         }
     }

@@ -279,21 +279,7 @@ impl Intent {
         room: &RoomId,
         from: Option<String>,
     ) -> Result<RawPage, MatrixError> {
-        let mut request =
-            message::get_message_events::v3::Request::new(room.to_owned(), Direction::Backward);
-        request.from = from;
-        request.limit = uint!(100);
-        let answer = self.call(request).await?;
-        let events = answer
-            .chunk
-            .iter()
-            .map(|raw| {
-                let head: EventHead = serde_json::from_str(raw.json().get())?;
-                Ok((head.event_id, raw.json().to_owned()))
-            })
-            .collect::<Result<_, serde_json::Error>>()
-            .map_err(|error| malformed("GET messages", &error))?;
-        Ok(RawPage { events, next: answer.end })
+        page_raw(&self.homeserver, Some(&self.actor), room, Direction::Backward, from).await
     }
 
     async fn call<R>(&self, request: R) -> Result<R::IncomingResponse, MatrixError>
@@ -318,6 +304,23 @@ pub(super) async fn page(
     direction: Direction,
     from: Option<String>,
 ) -> Result<Page, MatrixError> {
+    let RawPage { events, next } = page_raw(homeserver, actor, room, direction, from).await?;
+    let events = events
+        .iter()
+        .map(|(_, raw)| serde_json::from_str::<RoomEvent>(raw.get()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| malformed("GET messages", &error))?;
+    Ok(Page { events, next })
+}
+
+/// The same, with events exactly as the homeserver tells them.
+pub(super) async fn page_raw(
+    homeserver: &Homeserver,
+    actor: Option<&Actor>,
+    room: &RoomId,
+    direction: Direction,
+    from: Option<String>,
+) -> Result<RawPage, MatrixError> {
     let mut request = message::get_message_events::v3::Request::new(room.to_owned(), direction);
     request.from = from;
     request.limit = uint!(100);
@@ -325,10 +328,13 @@ pub(super) async fn page(
     let events = answer
         .chunk
         .iter()
-        .map(|raw| serde_json::from_str::<RoomEvent>(raw.json().get()))
-        .collect::<Result<_, _>>()
+        .map(|raw| {
+            let head: EventHead = serde_json::from_str(raw.json().get())?;
+            Ok((head.event_id, raw.json().to_owned()))
+        })
+        .collect::<Result<_, serde_json::Error>>()
         .map_err(|error| malformed("GET messages", &error))?;
-    Ok(Page { events, next: answer.end })
+    Ok(RawPage { events, next: answer.end })
 }
 
 #[derive(serde::Deserialize)]

@@ -8,6 +8,7 @@ mod account;
 mod actor;
 mod appservice;
 mod budget;
+mod crypto;
 mod error;
 mod homeserver;
 mod intent;
@@ -27,6 +28,10 @@ pub use account::Account;
 pub use actor::Actor;
 pub use appservice::{Delivered, Listener, Transaction, router};
 pub use budget::{Budget, Figures};
+pub use crypto::{
+    DeviceKeys, FileKey, ForDevice, Given, HandOver, KeyCounts, Keys, Machine, Machines, Sealed,
+    SessionKey, Vault, VaultError, decrypted_sha256, encrypt_stream, encrypt_whole, encrypted_file,
+};
 pub use error::MatrixError;
 pub use homeserver::Homeserver;
 pub use intent::{Intent, Outgoing};

@@ -102,7 +102,7 @@ impl Ahead<'_> {
                 }
                 number += 1;
                 self.open.push_back((number, delivery.message.id.clone()));
-                self.run.push(self.portal.prepare(delivery)?);
+                self.run.push(self.portal.prepare(delivery).await?);
                 // An answer of the homeserver may have come meanwhile.
                 tokio::task::yield_now().await;
             }

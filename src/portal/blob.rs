@@ -6,16 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use ruma::OwnedMxcUri;
-use ruma::events::room::MediaSource;
-use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::error::PortalError;
 use super::room::Portals;
-use crate::convert::{MediaFacts, Probe, Upload, UploadedThumbnail, media};
+use super::seal::Cipher;
+use super::stored_file::{StoredSource, StoredThumbnail, write_record};
+use crate::convert::{MediaFacts, Probe, Upload, media};
 use crate::matrix::{Actor, MatrixError, UploadBody};
 use crate::model::ids::Sha256;
 use crate::model::media::Attachment;
@@ -30,7 +29,7 @@ const KEPT_LIMIT_BYTES: usize = 1 << 20;
 const HEAD_BYTES: usize = 64 << 10;
 const CHUNK_BYTES: usize = 128 << 10;
 /// Chunks between the reading thread and the connection.
-const CHUNKS_AHEAD: usize = 4;
+pub(super) const CHUNKS_AHEAD: usize = 4;
 
 type Pour = dyn Fn(&mut dyn Write) -> io::Result<()> + Send + Sync;
 
@@ -61,6 +60,11 @@ impl Blob {
         Ok(Sha256::from_bytes(sink.hash.finalize().into()))
     }
 
+    /// Writes its bytes out. Blocks.
+    pub(super) fn pour(&self, into: &mut dyn Write) -> io::Result<()> {
+        (self.pour)(into)
+    }
+
     /// Its size.
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
@@ -87,51 +91,24 @@ pub enum Uploaded {
     },
 }
 
-/// What the store keeps of [`MediaFacts`]: everything but the thumbnail's bytes.
-#[derive(Serialize, Deserialize)]
-struct StoredFacts {
-    mime: String,
-    size_bytes: u64,
-    width: Option<u32>,
-    height: Option<u32>,
-    duration_ms: Option<u64>,
-    blurhash: Option<String>,
-    waveform: Option<Vec<u16>>,
-    animated: Option<bool>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredThumbnail {
-    url: OwnedMxcUri,
-    width: u32,
-    height: u32,
-    mime: String,
-    size_bytes: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StoredSource {
-    url: OwnedMxcUri,
-}
-
 impl Portals {
     /// What became of a file of an archive, if it was dealt with before.
     ///
     /// # Errors
     /// When the store fails.
     pub fn known_upload(&self, portal: &str, entry: &str) -> Result<Option<Uploaded>, PortalError> {
-        Ok(self.store().upload(portal, entry)?.and_then(read_record))
+        Ok(self.store().upload(portal, entry)?.and_then(|record| self.read_record(record)))
     }
 
-    /// Uploads the file `entry` of an archive, once per portal. The file is measured on the way,
-    /// never trusted.
+    /// Uploads the file `entry` of an archive, once per portal, encrypted where its room is. The
+    /// file is measured on the way, never trusted.
     ///
     /// # Errors
     /// When the homeserver cannot be reached or our records fail. A file that is too large or
     /// unreadable is an outcome, not an error.
     pub async fn upload(
         &self,
-        portal: &str,
+        (portal, cipher): (&str, &Cipher),
         entry: &str,
         attachment: &Attachment,
         blob: Blob,
@@ -140,14 +117,16 @@ impl Portals {
         if let Some(uploaded) = self.known_upload(portal, entry)? {
             return Ok(uploaded);
         }
-        let record = self.upload_anew(attachment, blob, limit_bytes).await?;
+        let record = self.upload_anew(cipher, attachment, blob, limit_bytes).await?;
         let record = self.store().put_upload(portal, entry, record)?;
-        Ok(read_record(record)
+        Ok(self
+            .read_record(record)
             .unwrap_or(Uploaded::Unreadable { reason: "its record cannot be read".to_owned() }))
     }
 
     async fn upload_anew(
         &self,
+        cipher: &Cipher,
         attachment: &Attachment,
         blob: Blob,
         limit_bytes: u64,
@@ -165,28 +144,23 @@ impl Portals {
                 return Err(MatrixError::Source { reason: error.to_string() }.into());
             }
         };
-        let body = || match &whole {
-            Some(bytes) => UploadBody::Whole(bytes.clone()),
-            None => UploadBody::Streamed { length: blob.size_bytes, stream: stream(blob.clone()) },
-        };
         let actor = Actor { user_id: self.settings().bot.clone(), device_id: None };
-        // No file name: it may name a person, and the event's content carries it anyway.
-        let url = match self.homeserver().upload(&actor, &facts.mime, None, body).await {
-            Ok(url) => url,
-            Err(MatrixError::Refused { status, .. })
+        let source = match self.store_file(&actor, cipher, &facts.mime, whole, &blob).await {
+            Ok(source) => source,
+            Err(PortalError::Matrix(MatrixError::Refused { status, .. }))
                 if status == http::StatusCode::PAYLOAD_TOO_LARGE =>
             {
                 return Ok(UploadRecord::TooLarge);
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         let thumbnail = match facts.thumbnail.take() {
             None => None,
             Some(picture) => {
                 let bytes = Bytes::from(picture.bytes);
-                let body = || UploadBody::<ReceiverStream<_>>::Whole(bytes.clone());
+                let whole = Some(bytes.clone());
                 Some(StoredThumbnail {
-                    url: self.homeserver().upload(&actor, picture.mime, None, body).await?,
+                    source: self.store_file(&actor, cipher, picture.mime, whole, &blob).await?,
                     width: picture.width,
                     height: picture.height,
                     mime: picture.mime.to_owned(),
@@ -194,7 +168,36 @@ impl Portals {
                 })
             }
         };
-        write_record(facts, url, thumbnail)
+        write_record(facts, source, thumbnail)
+    }
+
+    /// Uploads `whole`, or else what `blob` reads. No file name: it may name a person, and the
+    /// event's content carries it anyway.
+    async fn store_file(
+        &self,
+        actor: &Actor,
+        cipher: &Cipher,
+        mime: &str,
+        whole: Option<Bytes>,
+        blob: &Blob,
+    ) -> Result<StoredSource, PortalError> {
+        let (url, key) = match (cipher, whole) {
+            (Cipher::Clear, whole) => {
+                let body = || match &whole {
+                    Some(bytes) => UploadBody::Whole(bytes.clone()),
+                    None => UploadBody::Streamed {
+                        length: blob.size_bytes,
+                        stream: stream(blob.clone()),
+                    },
+                };
+                let url = self.homeserver().upload(actor, mime, None, body).await?;
+                return Ok(StoredSource { url, sealed_key: None });
+            }
+            (Cipher::Encrypted { .. }, Some(bytes)) => self.upload_sealed(actor, bytes).await?,
+            (Cipher::Encrypted { .. }, None) => self.upload_sealing(actor, blob).await?,
+        };
+        let sealed_key = Some(hex::encode(self.machines().vault().seal(&key)?));
+        Ok(StoredSource { url, sealed_key })
     }
 
     /// Reads a file once: its digest, its kind, and what a client wants to know of it.
@@ -323,69 +326,4 @@ impl Write for Sending<'_> {
             .blocking_send(Ok(Bytes::from(chunk)))
             .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
     }
-}
-
-fn write_record(
-    facts: MediaFacts,
-    url: OwnedMxcUri,
-    thumbnail: Option<StoredThumbnail>,
-) -> Result<UploadRecord, PortalError> {
-    let MediaFacts {
-        mime,
-        size_bytes,
-        sha256,
-        width,
-        height,
-        duration_ms,
-        blurhash,
-        waveform,
-        thumbnail: _,
-        animated,
-    } = facts;
-    let facts =
-        StoredFacts { mime, size_bytes, width, height, duration_ms, blurhash, waveform, animated };
-    let unwritable = |error: serde_json::Error| MatrixError::Request { reason: error.to_string() };
-    Ok(UploadRecord::Done {
-        sha256,
-        source: serde_json::to_value(StoredSource { url }).map_err(unwritable)?,
-        thumbnail: thumbnail.map(serde_json::to_value).transpose().map_err(unwritable)?,
-        facts: serde_json::to_value(facts).map_err(unwritable)?,
-    })
-}
-
-/// `None` when another version wrote the record; the file is then uploaded again.
-fn read_record(record: UploadRecord) -> Option<Uploaded> {
-    let (sha256, source, thumbnail, facts) = match record {
-        UploadRecord::Done { sha256, source, thumbnail, facts } => {
-            (sha256, source, thumbnail, facts)
-        }
-        UploadRecord::TooLarge => return Some(Uploaded::TooLarge),
-        UploadRecord::Unreadable { reason } => return Some(Uploaded::Unreadable { reason }),
-    };
-    let StoredSource { url } = serde_json::from_value(source).ok()?;
-    let facts: StoredFacts = serde_json::from_value(facts).ok()?;
-    let thumbnail: Option<StoredThumbnail> =
-        thumbnail.map(serde_json::from_value).transpose().ok()?;
-    Some(Uploaded::Done(Box::new(Upload {
-        source: MediaSource::Plain(url),
-        facts: MediaFacts {
-            mime: facts.mime,
-            size_bytes: facts.size_bytes,
-            sha256,
-            width: facts.width,
-            height: facts.height,
-            duration_ms: facts.duration_ms,
-            blurhash: facts.blurhash,
-            waveform: facts.waveform,
-            thumbnail: None,
-            animated: facts.animated,
-        },
-        thumbnail: thumbnail.map(|stored| UploadedThumbnail {
-            source: MediaSource::Plain(stored.url),
-            width: stored.width,
-            height: stored.height,
-            mime: stored.mime,
-            size_bytes: stored.size_bytes,
-        }),
-    })))
 }

@@ -1,7 +1,7 @@
 //! What the one door does with a message: converted, intended, flushed, sent, recorded, in this
 //! order, once. `ahead` has the door itself and the flush.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId, event_id};
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,10 @@ use serde_json::value::{RawValue, to_raw_value};
 use sha2::{Digest, Sha256};
 
 use super::error::PortalError;
-use super::mark::{Mark, Provenance};
+use super::mark::{Doubtful, Mark, Provenance};
 use super::room::Portals;
 use super::roster::Roster;
+use super::seal::{Cipher, ENCRYPTED};
 use crate::convert::{self, Converted, Part, Policy, Resolved, Speaker, Upload};
 use crate::matrix::{MatrixError, Outgoing};
 use crate::model::finding::Finding;
@@ -24,6 +25,7 @@ pub struct Portal {
     portals: Portals,
     id: String,
     room: OwnedRoomId,
+    cipher: Cipher,
     roster: Roster,
     policy: Policy,
     provenance: Provenance,
@@ -53,17 +55,17 @@ pub struct Delivery {
 }
 
 impl Portal {
-    /// A portal whose room exists and whose people are in it.
+    /// A portal whose room exists, is written to as `cipher` says, and has its people in it.
     pub fn new(
         portals: Portals,
         id: String,
-        room: OwnedRoomId,
+        (room, cipher): (OwnedRoomId, Cipher),
         roster: Roster,
         policy: Policy,
         provenance: Provenance,
         refusals: Refusals,
     ) -> Self {
-        Self { portals, id, room, roster, policy, provenance, refusals }
+        Self { portals, id, room, cipher, roster, policy, provenance, refusals }
     }
 
     /// Its id.
@@ -74,6 +76,16 @@ impl Portal {
     /// Its room.
     pub fn room(&self) -> &OwnedRoomId {
         &self.room
+    }
+
+    /// How its room is written to.
+    pub fn cipher(&self) -> &Cipher {
+        &self.cipher
+    }
+
+    /// The ghosts of everybody in it.
+    pub fn people(&self) -> BTreeSet<OwnedUserId> {
+        self.roster.people().map(|person| person.ghost.clone()).collect()
     }
 
     /// What is shared by all portals.
@@ -104,8 +116,9 @@ impl Portal {
         Ok(true)
     }
 
-    /// Converts a message and writes its rows, unless they stand already.
-    pub(super) fn prepare(&self, delivery: Delivery) -> Result<Prepared, PortalError> {
+    /// Converts a message, encrypts it if the room asks, and writes its rows, unless they stand
+    /// already.
+    pub(super) async fn prepare(&self, delivery: Delivery) -> Result<Prepared, PortalError> {
         let Delivery { ordinal, message, uploads } = delivery;
         let Converted { parts, .. } =
             self.resolve(&uploads, |resolved| convert::parts(&message, resolved, &self.policy));
@@ -119,7 +132,7 @@ impl Portal {
         let mut rows = Vec::with_capacity(parts.len());
         if known == MessageRow::default() {
             for part in parts {
-                rows.push(self.row(ordinal, &message.id, part)?);
+                rows.push(self.seal_row(self.row(ordinal, &message.id, part)?).await?);
             }
             let total = MessageRow {
                 parts: rows.len().try_into().unwrap_or(u16::MAX),
@@ -153,7 +166,7 @@ impl Portal {
             });
             let mut rows = Vec::with_capacity(converted.parts.len());
             for part in converted.parts {
-                rows.push(self.row(ordinal, &message.id, part)?);
+                rows.push(self.seal_row(self.row(ordinal, &message.id, part)?).await?);
             }
             let parts = rows.last().map_or(events.len(), |row| usize::from(row.part) + 1);
             let total = MessageRow { parts: parts.try_into().unwrap_or(u16::MAX), complete: true };
@@ -172,6 +185,9 @@ impl Portal {
             PartState::Sent { event_id } => return Ok(Some(event_id)),
             PartState::Refused { .. } => return Ok(None),
             PartState::Intended => {}
+        }
+        if self.cipher.is_encrypted() && row.event_type != ENCRYPTED {
+            return Err(PortalError::ClearText);
         }
         let txn_id = transaction_id(&self.id, &row.message, row.part);
         let outgoing = Outgoing {
@@ -197,6 +213,19 @@ impl Portal {
         };
         self.portals.store().settle(&self.id, &row)?;
         Ok(sent)
+    }
+
+    /// The row as it goes into the room. In an encrypted one it says outside of its ciphertext
+    /// only which transaction it was, so that a doubt can be settled without any key.
+    async fn seal_row(&self, mut row: LedgerRow) -> Result<LedgerRow, PortalError> {
+        let Cipher::Encrypted { readers } = &self.cipher else { return Ok(row) };
+        let clear = (row.event_type.as_str(), row.content.as_ref());
+        let sealed = self.portals.seal(&self.room, &row.sender, clear, readers).await?;
+        let txn_id = transaction_id(&self.id, &row.message, row.part);
+        row.content = Doubtful::mark(&sealed, &txn_id)
+            .map_err(|error| MatrixError::Request { reason: error.to_string() })?;
+        ENCRYPTED.clone_into(&mut row.event_type);
+        Ok(row)
     }
 
     /// What [`Portal::deliver`] would put into the room for a message that is delivered: the
@@ -318,7 +347,7 @@ fn is_final(errcode: &str) -> bool {
 
 /// The same for every attempt at the same part, and never shared with another: Synapse does not
 /// keep the ids of different senders of one service apart.
-fn transaction_id(portal: &str, message: &MessageId, part: u16) -> String {
+pub(super) fn transaction_id(portal: &str, message: &MessageId, part: u16) -> String {
     let mut hash = Sha256::new();
     for piece in [portal.as_bytes(), message.as_str().as_bytes(), &part.to_be_bytes()] {
         hash.update((piece.len() as u64).to_be_bytes());

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::deliver::Portal;
+use serde_json::{Map, Value};
+
+use super::deliver::{Portal, transaction_id};
 use super::error::PortalError;
-use super::mark::Mark;
+use super::mark::{Doubtful, Mark};
+use super::seal::Cipher;
 use crate::model::ids::MessageId;
 use crate::store::{LedgerRow, PartState};
 
@@ -37,6 +40,10 @@ impl Portal {
             .into_iter()
             .map(|row| ((row.message.clone(), row.part), row))
             .collect();
+        let parts = match self.cipher() {
+            Cipher::Clear => HashMap::new(),
+            Cipher::Encrypted { .. } => self.parts_by_transaction()?,
+        };
         let mut settled = Settled::default();
         let mut unknown = 0;
         let bot = self.portals().bot();
@@ -44,16 +51,12 @@ impl Portal {
         'pages: loop {
             let page = bot.page_back(self.room(), from).await?;
             for event in page.events {
-                let Some(mark) = Mark::of(&event.content) else { continue };
-                if mark.job != self.provenance().job {
-                    continue;
-                }
-                let key = (mark.message.clone(), mark.part);
+                let Some(key) = self.part_of(&event.content, &parts) else { continue };
                 if let Some(mut row) = doubts.remove(&key) {
                     row.state = PartState::Sent { event_id: event.event_id };
                     store.settle(self.id(), &row)?;
                     settled.found += 1;
-                } else if store.ledger_row(&self.key(&mark.message, mark.part))?.is_some() {
+                } else if store.ledger_row(&self.key(&key.0, key.1))?.is_some() {
                     break 'pages;
                 } else {
                     unknown += 1;
@@ -73,5 +76,33 @@ impl Portal {
         settled.open = doubts.len();
         store.flush().await?;
         Ok(settled)
+    }
+
+    /// Which part of which message an event of the room is, if it is one of this job's. In an
+    /// encrypted room, a transaction id that the ledger does not know is told as such.
+    fn part_of(
+        &self,
+        content: &Map<String, Value>,
+        parts: &HashMap<String, (MessageId, u16)>,
+    ) -> Option<(MessageId, u16)> {
+        match self.cipher() {
+            Cipher::Clear => Mark::of(content)
+                .filter(|mark| mark.job == self.provenance().job)
+                .map(|mark| (mark.message, mark.part)),
+            Cipher::Encrypted { .. } => Doubtful::of(content).map(|txn_id| {
+                let unknown = || (MessageId::new(format!("transaction {txn_id}")), 0);
+                parts.get(txn_id).cloned().unwrap_or_else(unknown)
+            }),
+        }
+    }
+
+    /// Every part the ledger knows, by its transaction id.
+    fn parts_by_transaction(&self) -> Result<HashMap<String, (MessageId, u16)>, PortalError> {
+        let mut parts = HashMap::new();
+        for key in self.portals().store().part_keys(self.id()) {
+            let (message, part) = key?;
+            parts.insert(transaction_id(self.id(), &message, part), (message, part));
+        }
+        Ok(parts)
     }
 }

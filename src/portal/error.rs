@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::room_check::RoomDifference;
-use crate::matrix::MatrixError;
+use crate::matrix::{MatrixError, VaultError};
 use crate::model::ids::ParticipantId;
 use crate::store::StoreError;
 
@@ -16,6 +16,12 @@ pub enum PortalError {
     /// Our own records.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Our secrets at rest.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// An event that was written down before the room became encrypted.
+    #[error("an event that is not encrypted was about to go into an encrypted room")]
+    ClearText,
     /// The server made a room that is not the one the plan describes.
     #[error("the room is not what the plan says: {difference} ({})", difference.event_type())]
     RoomNotAsAsked {
@@ -55,6 +61,8 @@ impl PortalError {
         match self {
             Self::Matrix(error) => error.is_transient(),
             Self::Store(_)
+            | Self::Vault(_)
+            | Self::ClearText
             | Self::RoomNotAsAsked { .. }
             | Self::LastAdmin
             | Self::StoreBehindRoom { .. }
@@ -68,6 +76,8 @@ impl PortalError {
         match self {
             Self::Matrix(error) => error.word(),
             Self::Store(_) => "store",
+            Self::Vault(_) => "vault",
+            Self::ClearText => "clear text into an encrypted room",
             Self::RoomNotAsAsked { .. } => "room not as asked",
             Self::LastAdmin => "last administrator",
             Self::StoreBehindRoom { .. } => "store behind room",
@@ -81,6 +91,10 @@ impl PortalError {
         match self {
             Self::Matrix(error) => error.hint(),
             Self::Store(_) => "check the disk of daemon.state_dir",
+            Self::Vault(error) => error.hint(),
+            Self::ClearText => {
+                "encryption was turned on while the room was filled; cancel the job and import again"
+            }
             Self::RoomNotAsAsked { difference } => difference.hint(),
             Self::LastAdmin => {
                 "make somebody who is in the room its administrator (power level 100), then try again"

@@ -7,8 +7,8 @@ use super::room::Portals;
 use crate::matrix::{Actor, Intent};
 use crate::store::GhostRecord;
 
-/// Every account of ours has this one device. It is asserted on each send; with encryption it
-/// will hold the account's keys.
+/// Every account of ours has this one device. It is asserted on each send, and holds the account's
+/// keys in encrypted rooms.
 const DEVICE: &str = "PASSERELLE";
 
 impl Portals {
@@ -33,10 +33,12 @@ impl Portals {
             intent.create_device("passerelle").await?;
         }
         intent.set_display_name(name).await?;
+        let keys = known.map(|record| record.keys).unwrap_or_default();
         self.store().put_ghost(&GhostRecord {
             user_id: user.to_owned(),
             device_id: OwnedDeviceId::from(DEVICE),
             display_name: name.to_owned(),
+            keys,
         })?;
         Ok(intent)
     }

@@ -4,12 +4,35 @@
 //! what people write themselves, and lets a doubt be settled by looking into the room.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use crate::model::ids::{MessageId, Sha256};
 
 /// The key of the mark in an event's content.
 pub const MARK: &str = "fr.passerelle.import";
+
+/// The key of the mark outside of a ciphertext.
+const SEALED_MARK: &str = "fr.passerelle.part";
+
+/// The mark of an event whose content is encrypted: its transaction id, which says nothing to
+/// anybody but us. The whole mark is inside.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doubtful;
+
+impl Doubtful {
+    /// Writes the transaction id beside a ciphertext.
+    pub fn mark(sealed: &RawValue, txn_id: &str) -> Result<Box<RawValue>, serde_json::Error> {
+        let mut content: Map<String, Value> = serde_json::from_str(sealed.get())?;
+        content.insert(SEALED_MARK.to_owned(), Value::from(txn_id));
+        to_raw_value(&content)
+    }
+
+    /// The transaction id beside a ciphertext.
+    pub fn of(content: &Map<String, Value>) -> Option<&str> {
+        content.get(SEALED_MARK).and_then(Value::as_str)
+    }
+}
 
 /// What all marks of one job share.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 mod ahead;
 mod blob;
 mod canary;
+mod courier;
 mod deliver;
 mod doubt;
 mod error;
@@ -14,10 +15,14 @@ mod mark;
 mod room;
 mod room_check;
 mod roster;
+mod seal;
+mod sealed_file;
 mod space;
+mod stored_file;
 
 pub use blob::{Blob, Uploaded};
 pub use canary::is_heard;
+pub use courier::{Brought, LookAgain};
 pub use deliver::{Delivery, Portal, Refusals};
 pub use doubt::Settled;
 pub use error::PortalError;
@@ -25,4 +30,5 @@ pub use mark::{MARK, Mark, Provenance};
 pub use room::Portals;
 pub use room_check::{RoomDifference, difference};
 pub use roster::{GhostNamer, Roster};
+pub use seal::Cipher;
 pub use space::Listed;

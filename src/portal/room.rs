@@ -15,7 +15,7 @@ use super::room_check::difference;
 use super::roster::GhostNamer;
 use crate::config::{AccessRules, RoomProfile, RoomsSection};
 use crate::matrix::{
-    Errand, Flavour, Homeserver, Intent, MatrixError, PORTAL_EVENT, RoomRules, RoomWish,
+    Errand, Flavour, Homeserver, Intent, Machines, MatrixError, PORTAL_EVENT, RoomRules, RoomWish,
 };
 use crate::store::{PortalRecord, PortalState, Store};
 
@@ -28,6 +28,7 @@ const LATE_ROOM_STEP: Duration = Duration::from_secs(2);
 pub struct Portals {
     store: Store,
     homeserver: Homeserver,
+    machines: Machines,
     settings: Arc<Settings>,
     decoders: Arc<Semaphore>,
     /// The flavour of the access-rules module, once it was found out.
@@ -50,14 +51,15 @@ impl Portals {
     pub fn new(
         store: Store,
         homeserver: Homeserver,
-        bot: OwnedUserId,
-        bot_name: String,
+        machines: Machines,
+        (bot, bot_name): (OwnedUserId, String),
         namer: GhostNamer,
         decoders: usize,
     ) -> Self {
         Self {
             store,
             homeserver,
+            machines,
             settings: Arc::new(Settings { bot, bot_name, namer }),
             decoders: Arc::new(Semaphore::new(decoders.max(1))),
             flavour: Arc::default(),
@@ -78,6 +80,11 @@ impl Portals {
     #[must_use]
     pub fn on_errand(&self, errand: Errand, halt: CancellationToken) -> Self {
         Self { homeserver: self.homeserver.on_errand(errand, halt), ..self.clone() }
+    }
+
+    /// The devices of our accounts.
+    pub fn machines(&self) -> &Machines {
+        &self.machines
     }
 
     /// Acts as the bot.

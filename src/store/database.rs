@@ -32,6 +32,11 @@ pub struct Store {
     pub(super) seen_events: sled::Tree,
     pub(super) room_marks: sled::Tree,
     last_flush: Arc<Mutex<Option<Instant>>>,
+    pub(super) sessions: sled::Tree,
+    pub(super) readers: sled::Tree,
+    pub(super) given: sled::Tree,
+    pub(super) devices: sled::Tree,
+    pub(super) unread: sled::Tree,
 }
 
 /// Why the store cannot serve.
@@ -143,6 +148,11 @@ impl Store {
             seen_events: db.open_tree(trees::SEEN_EVENTS)?,
             room_marks: db.open_tree(trees::ROOM_MARKS)?,
             last_flush: Arc::default(),
+            sessions: db.open_tree(trees::SESSIONS)?,
+            readers: db.open_tree(trees::READERS)?,
+            given: db.open_tree(trees::GIVEN)?,
+            devices: db.open_tree(trees::DEVICES)?,
+            unread: db.open_tree(trees::UNREAD)?,
             db,
         })
     }

@@ -171,6 +171,26 @@ impl Store {
         Ok(rows)
     }
 
+    /// Every part of a portal that has a row, in no useful order.
+    ///
+    /// # Errors
+    /// Each item, when the store fails.
+    pub fn part_keys(
+        &self,
+        portal: &str,
+    ) -> impl Iterator<Item = Result<(MessageId, u16), StoreError>> + '_ {
+        let prefix = portal_prefix(b'r', portal);
+        let start = prefix.len();
+        self.ledger.scan_prefix(prefix).keys().map(move |key| {
+            let key = key?;
+            let rest = key.get(start..).unwrap_or_default();
+            let (message, part) = rest.split_at(rest.len().saturating_sub(3));
+            let message = MessageId::new(String::from_utf8_lossy(message));
+            let part = part.get(1..).and_then(|part| part.try_into().ok());
+            Ok((message, part.map_or(0, u16::from_be_bytes)))
+        })
+    }
+
     /// Every row of a portal, in no useful order.
     ///
     /// # Errors
@@ -223,5 +243,7 @@ mod tests {
         store.settle("p", &sent).unwrap();
         assert_eq!(store.doubts("p").unwrap().len(), 1);
         assert_eq!(store.ledger_rows("p").count(), 2);
+        let keys: Vec<_> = store.part_keys("p").map(Result::unwrap).collect();
+        assert_eq!(keys, [(MessageId::new("a"), 0), (MessageId::new("z"), 0)]);
     }
 }

@@ -21,3 +21,13 @@ pub(super) const INBOX: &str = "inbox";
 pub(super) const SEEN_EVENTS: &str = "seen_events";
 /// room id -> the latest event id handled there, for reading up after an outage.
 pub(super) const ROOM_MARKS: &str = "room_marks";
+/// room 0 sender 0 session -> `SessionRecord`: the keys of our sessions, sealed.
+pub(super) const SESSIONS: &str = "sessions";
+/// room 0 user -> `ReaderRecord`: who is to have the keys of a room.
+pub(super) const READERS: &str = "readers";
+/// room 0 user 0 device 0 sender 0 session -> nothing: sessions that a device was given.
+pub(super) const GIVEN: &str = "given";
+/// sequence number -> `DeviceRow`: what came for a device of ours.
+pub(super) const DEVICES: &str = "devices";
+/// event id -> `UnreadRow`: events the bot has no key for yet.
+pub(super) const UNREAD: &str = "unread";

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
 use super::doctor;
+use super::keys::resend;
 use super::spool::{SpoolError, inside, take_in};
 use super::view::{JobView, view};
 use crate::import::{
@@ -80,6 +81,7 @@ pub fn commands(runner: Runner, max_archive_bytes: u64, overheard: Overheard) ->
         .route("/v1/jobs/{id}/report", get(report))
         .route("/v1/doctor", get(doctor::view))
         .route("/v1/doctor/heard", get(doctor::heard))
+        .route("/v1/keys/resend", post(resend))
         .layer(DefaultBodyLimit::max(LARGEST_PLAN_BYTES))
         .with_state(Shared { runner, max_archive_bytes, overheard })
 }
@@ -181,11 +183,14 @@ async fn cancel(
     let runner = shared.runner.clone();
     // On a task of its own: a command line that goes away must not leave it half done.
     let cancelled = tokio::spawn(async move { runner.cancel(&id).await });
-    let Undone { redacted, out_of_reach, bot_stays } =
+    let Undone { redacted, out_of_reach, bot_stays, keys_forgotten } =
         cancelled.await.map_err(ImportError::from)??;
     shared.runner.portals().store().flush().await?;
     Ok(Json(serde_json::json!({
-        "redacted": redacted, "out_of_reach": out_of_reach, "bot_stays": bot_stays,
+        "redacted": redacted,
+        "out_of_reach": out_of_reach,
+        "bot_stays": bot_stays,
+        "keys_forgotten": keys_forgotten,
     })))
 }
 
@@ -254,7 +259,7 @@ fn fresh_id(shared: &Shared) -> Result<String, Failure> {
 }
 
 /// What a handler could not do.
-struct Failure {
+pub(super) struct Failure {
     status: StatusCode,
     error: ApiError,
 }
@@ -265,7 +270,7 @@ impl Failure {
         Self { status, error: ApiError { error, hint, objections: Vec::new() } }
     }
 
-    fn conflict(error: String, hint: &str) -> Self {
+    pub(super) fn conflict(error: String, hint: &str) -> Self {
         Self::new(StatusCode::CONFLICT, error, hint)
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::keys::{KeysView, keys_of};
 use crate::import::{Runner, Standing};
 use crate::model::time::UnixMillis;
 use crate::store::{JobRecord, JobState, StoreError};
@@ -31,6 +32,9 @@ pub struct JobView {
     pub hint: String,
     /// Where its report lies, once there is one.
     pub report: Option<String>,
+    /// How far the keys of an encrypted room have come.
+    #[serde(default)]
+    pub keys: Option<KeysView>,
     /// Its place among the jobs that wait for their turn, from 1.
     #[serde(default)]
     pub position: Option<u64>,
@@ -57,6 +61,7 @@ pub(super) fn view(
     let Standing { position, ends_at, resting_until, held_until, again_at } = standing;
     let store = runner.portals().store();
     let room_id = store.portal(&record.portal)?.and_then(|portal| portal.room_id);
+    let keys = keys_of(runner.portals(), room_id.as_deref())?;
     let report = runner.report_folder(&record.id).join("report.txt");
     let room_name =
         runner.job(&record.id).map(|job| job.plan().room.name.clone()).unwrap_or_default();
@@ -72,6 +77,7 @@ pub(super) fn view(
         fault: record.fault.clone(),
         hint: record.hint.clone(),
         report: report.exists().then(|| report.display().to_string()),
+        keys,
         position,
         ends_at,
         resting_until,

@@ -258,5 +258,6 @@ canary-text = Test: does a message of this date stay readable?
 ## Bot
 
 bot-help = Commands: "!passerelle aide" (this text), "!passerelle etat" (what this room holds).
+bot-unreadable = I could not decrypt this message: its key has not reached me, or the device that sent it is not verified. I will try again if the key arrives; otherwise please send it again.
 bot-unknown = Unknown command: { $command }. Try "!passerelle aide".
 bot-state = This room holds the { $network } history "{ $title }": { $messages } messages, from { $first } to { $last }. Job { $job }.

@@ -21,7 +21,13 @@ const PURE: [&str; 3] = ["model", "convert", "archive"];
 const IMPURE: [&str; 5] = ["tokio::", "reqwest::", "sled::", "axum::", "std::net::"];
 
 /// Crates that stay at home.
-const HOMES: [(&str, &str); 3] = [("sled::", "store"), ("axum::", "web"), ("clap::", "cli")];
+const HOMES: [(&str, &str); 5] = [
+    ("sled::", "store"),
+    ("axum::", "web"),
+    ("clap::", "cli"),
+    ("matrix_sdk_crypto::", "matrix"),
+    ("matrix_sdk_sqlite::", "matrix"),
+];
 const ALSO_AXUM: [&str; 2] = ["matrix", "app"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

@@ -19,6 +19,8 @@ const COMMANDS: [&[&str]; 22] = [
     &["archive", "inspect"],
     &["archive", "chats"],
     &["archive", "messages"],
+    &["keys"],
+    &["keys", "resend"],
     &["import"],
     &["import", "plan"],
     &["import", "start"],

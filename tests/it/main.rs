@@ -11,6 +11,7 @@ mod cli;
 mod crash;
 mod discretion;
 mod doctor;
+mod encrypted;
 mod faults;
 mod import;
 mod messengers;

@@ -307,8 +307,6 @@ async fn rooms_that_cannot_be_are_refused_before_anything_is_sent() {
     let said = begin(&of("private_unencrypted_externals")).await;
     assert!(said.err.contains("externals cannot be admin"), "{said:#?}");
     assert!(said.err.contains("set room.externals_confirmed = true"), "{said:#?}");
-    let said = begin(&of("private_encrypted")).await;
-    assert!(said.err.contains("cannot fill encrypted rooms yet"), "{said:#?}");
     let said = begin(&of("forum")).await;
     assert!(said.err.contains("older than 90 days"), "{said:#?}");
     let spaced = |plan: &str| plan.replace("space = \"\"", "space = \"Cabinet\"");

@@ -39,6 +39,8 @@ pub struct Options {
     pub access_rules: AccessRules,
     /// The part of user ids after the colon, `tchap.test` when absent.
     pub server_name: Option<String>,
+    /// What is for devices.
+    pub devices: Devices,
 }
 
 /// Tchap's access-rules module, in the flavours that are in use.
@@ -61,6 +63,14 @@ pub enum Encryption {
     #[default]
     AsAsked,
     Forced,
+}
+
+/// Whether transactions hold what is for devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Devices {
+    #[default]
+    Told,
+    Silent,
 }
 
 /// Synapse's defaults are tight: ten messages, then one in five seconds.
@@ -135,6 +145,15 @@ impl Synapse {
         let dir = text(self.dir.path());
         let printed = blocking(move || script(&["arrivals", "--dir", &dir])).await;
         serde_json::from_str(&printed).unwrap()
+    }
+
+    /// The password an account was made with, for a client that logs in by itself.
+    pub fn password(&self, account: &Account) -> String {
+        let known = std::fs::read_to_string(self.dir.path().join("users.json")).unwrap();
+        let known: Value = serde_json::from_str(&known).unwrap();
+        let accounts = known.as_object().unwrap().values();
+        let mut found = accounts.filter(|one| one["user_id"] == account.user_id.as_str());
+        found.next().unwrap()["password"].as_str().unwrap().to_owned()
     }
 
     /// Ends it as an operator would (SIGTERM) and waits until it has ended.
@@ -224,6 +243,9 @@ impl Options {
         }
         if self.encryption == Encryption::Forced {
             arguments.push("--force-encryption".to_owned());
+        }
+        if self.devices == Devices::Silent {
+            arguments.push("--silent-devices".to_owned());
         }
         if self.rate_limits != RateLimits::AsShipped {
             arguments.push("--no-rate-limits".to_owned());

@@ -19,7 +19,9 @@ use super::logs;
 use super::member::Member;
 use super::proxy::Proxy;
 use super::sample::{Sample, Wanted};
-use super::synapse::{AccessRules, Account, Encryption, Options, RateLimits, Synapse, free_port};
+use super::synapse::{
+    AccessRules, Account, Devices, Encryption, Options, RateLimits, Synapse, free_port,
+};
 
 /// A debug build on a busy machine needs a while for everything.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -38,6 +40,7 @@ pub enum Wire {
 pub struct Setting {
     pub wire: Wire,
     pub encryption: Encryption,
+    pub devices: Devices,
     pub retention_days: Option<u32>,
     pub access_rules: AccessRules,
     /// Whether the registration leaves the service under the homeserver's limits.
@@ -106,11 +109,20 @@ impl World {
         world
     }
 
+    /// The same with a daemon that breaks in the way it is told to.
+    pub async fn start_broken(setting: Setting, how: &str) -> Self {
+        let mut world = Self::without_daemon(setting).await;
+        world.spawn_daemon(Some(&format!("export BREAK={how}")));
+        world.wait_until("live", "the daemon answers").await;
+        world
+    }
+
     /// The same without the daemon.
     pub async fn without_daemon(setting: Setting) -> Self {
         let Setting {
             wire,
             encryption,
+            devices,
             retention_days,
             access_rules,
             rate_limited,
@@ -157,6 +169,7 @@ impl World {
             access_rules,
             rate_limits: if rate_limited { RateLimits::Tight } else { rate_limits },
             set: synapse,
+            devices,
             ..Options::default()
         })
         .await;
