@@ -49,6 +49,12 @@ endif
 	$(CARGO) test --locked $(SABOTAGE) --test it -- --ignored --nocapture --exact \
 		discretion::no_log_of_the_whole_run_tells_anything
 
+.PHONY: e2ee
+e2ee: venv ## Import 2,000 messages into an encrypted room and read them as strict clients do
+	$(call step,e2ee)
+	$(CARGO) test --locked $(SABOTAGE) --test it -- --ignored --nocapture --exact \
+		encrypted::two_thousand_messages_are_read_without_a_shield
+
 # A folder of its own, so that no release is ever linked from a daemon that can be told to break.
 CRASH_TARGET := target/crash
 CRASH_FIGURES := $(CRASH_TARGET)/figures

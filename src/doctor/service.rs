@@ -30,6 +30,8 @@ pub(super) fn refused(error: &MatrixError) -> Seen {
         | MatrixError::Malformed { .. }
         | MatrixError::Request { .. }
         | MatrixError::Source { .. }
+        | MatrixError::Crypto { .. }
+        | MatrixError::KeysGone
         | MatrixError::Halted { .. } => seen,
     }
 }

@@ -77,7 +77,8 @@ pub(super) async fn open_portal(
     }
     if cipher.is_encrypted() {
         // Before the first message, so that the witness's device is among those that get keys.
-        settings.witness().await?.account.reader(portals.machines()).await?;
+        let witness = settings.witness().await?;
+        Box::pin(witness.account.reader(portals.machines())).await?;
         portals.machine(portals.bot().user_id()).await?;
     }
     assemble(job, portals, settings, &record, roster, cipher)

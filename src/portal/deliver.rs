@@ -220,7 +220,8 @@ impl Portal {
     async fn seal_row(&self, mut row: LedgerRow) -> Result<LedgerRow, PortalError> {
         let Cipher::Encrypted { readers } = &self.cipher else { return Ok(row) };
         let clear = (row.event_type.as_str(), row.content.as_ref());
-        let sealed = self.portals.seal(&self.room, &row.sender, clear, readers).await?;
+        // On the heap: the library's futures are large, and this one lies inside all of an import.
+        let sealed = Box::pin(self.portals.seal(&self.room, &row.sender, clear, readers)).await?;
         let txn_id = transaction_id(&self.id, &row.message, row.part);
         row.content = Doubtful::mark(&sealed, &txn_id)
             .map_err(|error| MatrixError::Request { reason: error.to_string() })?;

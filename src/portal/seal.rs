@@ -127,7 +127,8 @@ impl Portals {
                 let members = bot.joined_members(room).await?;
                 let people = members.into_iter().filter(|user| !self.namer().is_ours(user));
                 let readers = people.collect();
-                let sealed = self.seal(room, speaker, (event_type, content), &readers).await?;
+                let sealing = self.seal(room, speaker, (event_type, content), &readers);
+                let sealed = Box::pin(sealing).await?;
                 self.store().flush().await?;
                 Some(sealed)
             }

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod daemon;
 pub mod logs;
 pub mod member;
+pub mod person;
 pub mod proxy;
 pub mod sample;
 pub mod synapse;
