@@ -260,6 +260,6 @@ canary-text = Essai : un message de cette date reste-t-il lisible ?
 ## Robot
 
 bot-help = Commandes : « !passerelle aide » (ce texte), « !passerelle etat » (ce que contient ce salon).
-bot-unreadable = Je n’ai pas pu déchiffrer ce message : la clé ne m’est pas parvenue, ou l’appareil qui l’a envoyé n’est pas vérifié. Je réessaierai si la clé arrive ; sinon, renvoyez le message.
+bot-unreadable = Je n’ai pas pu déchiffrer ce message : la clé ne m’est pas parvenue, ou l’appareil qui l’a envoyé n’est pas vérifié. Je réessaierai si la clé arrive ; sinon, renvoyez le message.
 bot-unknown = Commande inconnue : { $command }. Essayez « !passerelle aide ».
 bot-state = Ce salon contient l’historique { $network } « { $title } » : { $messages } messages, du { $first } au { $last }. Tâche { $job }.
