@@ -8,6 +8,8 @@ mod client;
 mod config;
 mod doctor;
 mod import;
+mod inspect;
+mod merge;
 mod output;
 mod registration;
 mod run;

@@ -6,6 +6,7 @@
 mod cases;
 mod contract;
 mod golden;
+mod merging;
 mod speed;
 mod whatsapp_exports;
 mod whatsapp_truth;
