@@ -137,7 +137,6 @@ fn read_ids(path: &Path) -> anyhow::Result<KnownIds> {
 fn describe(chat: &MergedChat) -> String {
     let MergedChat { id, title, read, in_common, known, written, filled, people_joined, conflicts } =
         chat;
-    let id = id.as_ref().map_or("", ChatId::as_str);
     let read: Vec<String> = read.iter().map(ToString::to_string).collect();
     let mut lines = vec![
         format!("chat {id}: {title}"),

@@ -19,6 +19,7 @@ const COMMANDS: [&[&str]; 22] = [
     &["archive", "inspect"],
     &["archive", "chats"],
     &["archive", "messages"],
+    &["archive", "merge"],
     &["import"],
     &["import", "plan"],
     &["import", "start"],

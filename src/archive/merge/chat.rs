@@ -77,11 +77,17 @@ impl Chat<'_> {
         out: &mut Output,
         lines: ChatLines,
     ) -> Result<MergedChat, MergeError> {
+        let titles = self.choice.held.iter().map(|(_, chat)| &chat.title);
         let told = MergedChat {
-            id: Some(self.choice.id.clone()),
+            id: self.choice.id.clone(),
+            title: titles.into_iter().find(|title| !title.is_empty()).cloned().unwrap_or_default(),
             read: self.spilled.iter().map(|one| one.len() as u64).collect(),
+            in_common: 0,
+            known: 0,
+            written: 0,
+            filled: 0,
             people_joined: self.people.joined,
-            ..MergedChat::default()
+            conflicts: 0,
         };
         let written = vec![false; self.index.len()];
         let mut writing = Writing { out, lines, written, minute: Minute::default(), told };
@@ -169,7 +175,7 @@ impl Chat<'_> {
     }
 
     fn write(&self, united: United, writing: &mut Writing<'_>) -> Result<(), MergeError> {
-        let United { mut message, source, files, filled_text, conflicts } = united;
+        let United { mut message, source, files, versions, filled_text, conflicts } = united;
         message.chat = self.choice.id.clone();
         findings::placed(&mut message.place, self.source(source));
         let mut notes: Vec<(FindingKind, &str)> = Vec::new();
@@ -180,7 +186,8 @@ impl Chat<'_> {
                 let number = self.source(*held);
                 let Some(from) = self.sources.get(number) else { continue };
                 if writing.out.copy(&from.archive, number, theirs, attachment)? {
-                    filled |= *held != source;
+                    // Some export has the message without the file.
+                    filled |= candidates.len() < versions;
                     copied = true;
                     break;
                 }

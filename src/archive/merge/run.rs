@@ -72,10 +72,10 @@ pub struct Merged {
 }
 
 /// What became of one chat.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MergedChat {
     /// Its id.
-    pub id: Option<ChatId>,
+    pub id: ChatId,
     /// Its title.
     pub title: String,
     /// How many messages each export holds of it, in the order of the exports.
@@ -86,7 +86,7 @@ pub struct MergedChat {
     pub known: u64,
     /// Messages that were written.
     pub written: u64,
-    /// Messages whose words or files came from another export than the rest.
+    /// Messages of which one export lacks words or a file that another has.
     pub filled: u64,
     /// People known by another name in another export.
     pub people_joined: u64,
@@ -199,9 +199,7 @@ impl Merging<'_> {
             index: &index,
             people: &people,
         };
-        let mut told = chat.merge(&mut self.out, lines)?;
-        let title = choice.held.iter().map(|(_, chat)| &chat.title).find(|title| !title.is_empty());
-        told.title = title.cloned().unwrap_or_default();
+        let told = chat.merge(&mut self.out, lines)?;
         let header = ChatHeader {
             id: choice.id.clone(),
             title: told.title.clone(),

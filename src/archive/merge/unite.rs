@@ -23,6 +23,8 @@ pub(super) struct United {
     pub(super) source: usize,
     /// For each of its attachments, the exports that hold the file and its name there.
     pub(super) files: Vec<Vec<(usize, Attachment)>>,
+    /// How many versions there were.
+    pub(super) versions: usize,
     /// Whether words came from another version than the rest.
     pub(super) filled_text: bool,
     /// What the versions contradict each other in, in English.
@@ -43,6 +45,7 @@ pub(super) fn unite(versions: &[Version], last: &[UnixMillis]) -> Option<United>
         source: versions.get(best)?.source,
         message: versions.get(best)?.message.clone(),
         files: Vec::new(),
+        versions: versions.len(),
         filled_text: false,
         conflicts: Vec::new(),
     };

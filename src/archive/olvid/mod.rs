@@ -6,7 +6,7 @@
 //! [`order`] puts it into its place, [`message`] makes it one of the model's. README.md states
 //! the format and what is known to be missing.
 //!
-//! Merging the exports of several members is left to the caller; ids are made for it.
+//! Merging the exports of several members is left to `archive::merge`; ids are made for it.
 
 mod answers;
 mod encoded;

@@ -4,7 +4,9 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
+use jiff::tz::TimeZone;
 use passerelle::archive::{
     Archive, Flow, KnownIds, Limits, MergeSource, MergeWishes, Merged, Options, Record, Role, merge,
 };
@@ -12,6 +14,8 @@ use passerelle::model::finding::{Finding, FindingKind};
 use passerelle::model::ids::MessageId;
 use passerelle::model::media::AttachmentState;
 use passerelle::model::message::{Body, Message};
+
+use super::whatsapp_truth::{generator, profiles};
 
 const NOTICE: &str = "Les messages et les appels sont chiffrés de bout en bout.";
 const ANDROID: &str = "Discussion WhatsApp avec Équipe.txt";
@@ -42,7 +46,7 @@ fn open(path: &Path) -> Archive {
     Archive::open(path, Limits::default(), Options::default()).unwrap()
 }
 
-fn records(archive: &Archive) -> (Vec<Message>, Vec<Finding>) {
+fn records_of(archive: &Archive) -> (Vec<Message>, Vec<Finding>) {
     let (mut messages, mut findings) = (Vec::new(), Vec::new());
     for chat in archive.survey().unwrap().chats {
         let mut take = |record| {
@@ -73,7 +77,7 @@ fn merge_all(exports: &[(Role, &[(&str, &str)])], wishes: &MergeWishes) -> Outco
     let merged = merge(&sources, wishes, &output).unwrap();
     assert!(!dir.path().join("merged.partial").exists());
     let archive = open(&output);
-    let (messages, findings) = records(&archive);
+    let (messages, findings) = records_of(&archive);
     let survey = archive.survey().unwrap();
     assert_eq!(survey.chats[0].records, messages.len() as u64);
     let written: u64 = merged.chats.iter().map(|chat| chat.written).sum();
@@ -83,7 +87,7 @@ fn merge_all(exports: &[(Role, &[(&str, &str)])], wishes: &MergeWishes) -> Outco
     let alone = [MergeSource { archive, role: Role::Merged }];
     let chats = survey.chats.iter().map(|chat| chat.id.clone()).collect();
     merge(&alone, &MergeWishes { chats, ..MergeWishes::default() }, &again).unwrap();
-    let (again, _) = records(&open(&again));
+    let (again, _) = records_of(&open(&again));
     let whole = |message: &Message| {
         let mut message = message.clone();
         message.place = passerelle::model::finding::Place::default();
@@ -242,14 +246,14 @@ fn a_later_export_gives_only_what_is_new() {
     }
     let mut known = KnownIds::default();
     known.extend(
-        records(&open(&old)).0.into_iter().map(|message: Message| -> MessageId { message.id }),
+        records_of(&open(&old)).0.into_iter().map(|message: Message| -> MessageId { message.id }),
     );
     let archive = open(&new);
     let chats = archive.survey().unwrap().chats.into_iter().map(|chat| chat.id).collect();
     let output = dir.path().join("merged");
     let wishes = MergeWishes { chats, known, ..MergeWishes::default() };
     merge(&[MergeSource { archive, role: Role::Merged }], &wishes, &output).unwrap();
-    assert_eq!(records(&open(&output)).0.len(), 5);
+    assert_eq!(records_of(&open(&output)).0.len(), 5);
 }
 
 #[test]
@@ -272,7 +276,74 @@ fn what_cannot_be_compared_is_refused() {
     // Each side of a conversation calls it by the other one's name.
     let wishes = MergeWishes { one_chat: true, ..MergeWishes::default() };
     merge(&sources, &wishes, &output).unwrap();
-    assert_eq!(records(&open(&output)).0.len(), 2);
+    assert_eq!(records_of(&open(&output)).0.len(), 2);
     let error = merge(&sources, &wishes, &output).unwrap_err();
     assert!(error.to_string().contains("not overwritten"), "{error}");
+}
+
+/// The beginning, the middle and the end of a generated chat, merged, are the whole one: in every
+/// regional form the same ids, order, senders, times and contents.
+#[test]
+fn parts_of_a_generated_chat_merge_into_the_whole() {
+    let Some(generator) = generator() else {
+        println!("skipped: no generator beside the repository");
+        return;
+    };
+    for (profile, zone) in profiles(&generator).unwrap_or_default() {
+        let dir = tempfile::tempdir().unwrap();
+        let (text, truth) = (dir.path().join("chat.txt"), dir.path().join("truth.jsonl"));
+        let made = Command::new("python3")
+            .arg(&generator)
+            .args(["--profile", &profile, "--messages", "600", "--seed", "5", "--no-lookalikes"])
+            .arg("--out")
+            .arg(&text)
+            .arg("--truth")
+            .arg(&truth)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let text = fs::read_to_string(text).unwrap();
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        // Where records begin, and the minute of each.
+        let records: Vec<(usize, i64)> = fs::read_to_string(truth)
+            .unwrap()
+            .lines()
+            .map(|line| {
+                let record: serde_json::Value = serde_json::from_str(line).unwrap();
+                let line = record["line"].as_u64().unwrap();
+                (usize::try_from(line).unwrap() - 1, record["epoch"].as_i64().unwrap() / 60)
+            })
+            .collect();
+        let turn = |from: usize| {
+            let at = (from..records.len()).find(|at| records[*at].1 != records[*at - 1].1);
+            records[at.unwrap()].0
+        };
+        let (b, c, d, e) = (turn(200), turn(260), turn(400), turn(450));
+        let parts = [lines[..c].concat(), lines[b..e].concat(), lines[d..].concat()];
+        let options = Options { time_zone: TimeZone::get(&zone).unwrap(), ..Options::default() };
+        let open = |path: &Path| Archive::open(path, Limits::default(), options.clone()).unwrap();
+        let mut sources = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            let folder = dir.path().join(number.to_string());
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join("WhatsApp Chat with Équipe.txt"), part).unwrap();
+            sources.push(MergeSource { archive: open(&folder), role: Role::Merged });
+        }
+        let whole = dir.path().join("WhatsApp Chat with Équipe.txt");
+        fs::write(&whole, &text).unwrap();
+        let (whole, _) = records_of(&open(&whole));
+        let output = dir.path().join("merged");
+        merge(&sources, &MergeWishes::default(), &output).unwrap();
+        let (merged, findings) = records_of(&open(&output));
+        let told = |message: &Message| {
+            let Message { id, sender, sent_at, body, edited, .. } = message.clone();
+            (id, sender, sent_at.at, sent_at.local, body, edited)
+        };
+        for (found, expected) in merged.iter().zip(&whole) {
+            assert_eq!(told(found), told(expected), "{profile}");
+        }
+        assert_eq!(merged.len(), whole.len(), "{profile}");
+        let conflicts = findings.iter().filter(|one| one.kind == FindingKind::Conflict);
+        assert_eq!(conflicts.count(), 0, "{profile}: {findings:#?}");
+    }
 }
