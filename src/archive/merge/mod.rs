@@ -20,8 +20,6 @@ mod index;
 mod people;
 mod run;
 mod spill;
-#[cfg(test)]
-mod tests;
 mod unite;
 mod weave;
 mod write;

@@ -97,8 +97,8 @@ pub struct MergedChat {
 /// Merges exports into the new folder `output`.
 ///
 /// # Errors
-/// When an export cannot be read, they cannot be compared, or the folder cannot be written. What
-/// was written until then lies in `output` with `.partial` behind its name.
+/// When an export cannot be read, they cannot be compared, or the folder cannot be written. There
+/// is no `output` then.
 pub fn merge(
     sources: &[MergeSource],
     wishes: &MergeWishes,

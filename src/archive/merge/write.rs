@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sha2::Digest as _;
+use tempfile::TempDir;
 
 use super::error::MergeError;
 use crate::archive::canonical::form::{FILES, HEADER_NAME, Header};
@@ -15,10 +16,11 @@ use crate::archive::opened::Archive;
 use crate::model::ids::Sha256;
 use crate::model::media::{Attachment, AttachmentState};
 
-/// A folder that is being written. It has another name until it is whole.
+/// A folder that is being written. Until it is whole it has another name beside the wanted one,
+/// and is removed if it never is.
 pub(super) struct Output {
     wanted: PathBuf,
-    folder: PathBuf,
+    folder: TempDir,
     copied: HashMap<(usize, String), (Sha256, u64)>,
     pub(super) files: u64,
     pub(super) files_bytes: u64,
@@ -36,17 +38,16 @@ impl Output {
         if fs::symlink_metadata(wanted).is_ok() {
             return Err(MergeError::OutputExists { path: wanted.to_owned() });
         }
-        let mut name = wanted.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let folder = wanted.with_file_name(name);
-        let fail = |source| MergeError::Disk { path: folder.clone(), source };
-        // What an earlier run left behind is its own.
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fail(error)),
-            Ok(()) | Err(_) => {}
-        }
-        for part in ["", "chats", FILES] {
-            DirBuilder::new().mode(0o700).create(folder.join(part)).map_err(fail)?;
+        let beside = match wanted.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            Some(_) | None => Path::new("."),
+        };
+        let fail = |source| disk(wanted, source);
+        // Only this user may look into it, as temporary folders are made.
+        let folder = tempfile::Builder::new().prefix(".merging-").tempdir_in(beside);
+        let folder = folder.map_err(fail)?;
+        for part in ["chats", FILES] {
+            DirBuilder::new().mode(0o700).create(folder.path().join(part)).map_err(fail)?;
         }
         let wanted = wanted.to_owned();
         Ok(Self { wanted, folder, copied: HashMap::new(), files: 0, files_bytes: 0 })
@@ -55,7 +56,7 @@ impl Output {
     /// Begins a chat's file; its name is for the header.
     pub(super) fn chat(&self, number: usize) -> Result<(ChatLines, String), MergeError> {
         let name = format!("chats/{number}.jsonl");
-        let path = self.folder.join(&name);
+        let path = self.folder.path().join(&name);
         let file = create(&path).map_err(|source| disk(&path, source))?;
         Ok((ChatLines { path, out: BufWriter::with_capacity(1 << 18, file) }, name))
     }
@@ -102,7 +103,7 @@ impl Output {
             );
         }
         let Some(mut stream) = archive.open_attachment(held)? else { return Ok(None) };
-        let partial = self.folder.join(FILES).join("partial");
+        let partial = self.folder.path().join(FILES).join("partial");
         let (sha256, size_bytes) = match hash_into(&mut stream, &partial) {
             Ok(copied) => copied,
             // Our own disk is a reason to stop, a file that cannot be unpacked is not.
@@ -116,7 +117,7 @@ impl Output {
             fs::remove_file(&partial).map_err(|source| disk(&partial, source))?;
             return Ok(None);
         }
-        let path = self.folder.join(FILES).join(sha256.to_string());
+        let path = self.folder.path().join(FILES).join(sha256.to_string());
         if !path.exists() {
             self.files += 1;
             self.files_bytes += size_bytes;
@@ -128,12 +129,16 @@ impl Output {
 
     /// Writes the header and gives the folder its name.
     pub(super) fn finish(self, header: &Header) -> Result<(), MergeError> {
-        let path = self.folder.join(HEADER_NAME);
+        let path = self.folder.path().join(HEADER_NAME);
         let fail = |source| disk(&path, source);
         let mut out = BufWriter::new(create(&path).map_err(fail)?);
         serde_json::to_writer_pretty(&mut out, header).map_err(io::Error::from).map_err(fail)?;
         out.write_all(b"\n").and_then(|()| whole(out)).map_err(fail)?;
-        fs::rename(&self.folder, &self.wanted).map_err(|source| disk(&self.wanted, source))
+        fs::rename(self.folder.path(), &self.wanted)
+            .map_err(|source| disk(&self.wanted, source))?;
+        // It has another name now, and nothing is left to remove.
+        let _ = self.folder.keep();
+        Ok(())
     }
 }
 

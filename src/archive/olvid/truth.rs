@@ -2,7 +2,7 @@
 //!
 //! Runs where the generator lies in a folder `shared` beside the repository.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -357,12 +357,9 @@ fn position(truth: &Value) -> Position {
     (truth["sent_at_ms"].as_i64().unwrap(), text(&key[0]), text(&key[1]), number)
 }
 
-/// What several members' truths say of one message together: names and files that any of them
-/// has, places as live as any of them says.
+/// What several members' truths say of one message together: files that any of them has, places
+/// as live as any of them says. Names are a matter of people, not of messages.
 fn together(known: &mut Value, other: &Value) {
-    if known["sender_name"].is_null() {
-        known["sender_name"] = other["sender_name"].clone();
-    }
     let files = other["attachments"].as_array().unwrap().iter().enumerate();
     for (at, _) in files.filter(|(_, file)| file["state"] == "present") {
         known["attachments"][at]["state"] = json!("present");
@@ -377,6 +374,8 @@ fn merged_members(tools: &Path, platforms: [&str; 3], seed: &str, extra: &[&str]
     let password = Password::new(PASSWORD);
     let mut expected: BTreeMap<ChatId, BTreeMap<Position, Value>> = BTreeMap::new();
     let mut holders: BTreeMap<ChatId, usize> = BTreeMap::new();
+    // The names that members have for each other.
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let (mut sources, mut exports) = (Vec::new(), Vec::new());
     for (exporter, platform) in platforms.into_iter().enumerate() {
         let exporter = exporter.to_string();
@@ -392,6 +391,11 @@ fn merged_members(tools: &Path, platforms: [&str; 3], seed: &str, extra: &[&str]
         for truth in &made.truth {
             let chat = expected.entry(chat_of(truth, &own)).or_default();
             let said = told(truth);
+            if let (Some(sender), Some(name)) =
+                (truth["sender"].as_str(), truth["sender_name"].as_str())
+            {
+                names.entry(sender.to_owned()).or_default().insert(name.to_owned());
+            }
             chat.entry(position(truth)).and_modify(|known| together(known, &said)).or_insert(said);
         }
         sources.push(MergeSource { archive, role: Role::Merged });
@@ -413,8 +417,17 @@ fn merged_members(tools: &Path, platforms: [&str; 3], seed: &str, extra: &[&str]
         let expected = expected.remove(&chat.id).unwrap_or_default();
         let (messages, findings) = read_all(&archive, &chat.id);
         assert_eq!(messages.len(), expected.len(), "{seed} {}", chat.title);
+        let mut shown: BTreeMap<String, Value> = BTreeMap::new();
         for (message, truth) in messages.iter().zip(expected.values()) {
-            assert_eq!(&retold(message), truth);
+            let mut found = retold(message);
+            let name = std::mem::replace(&mut found["sender_name"], truth["sender_name"].clone());
+            assert_eq!(&found, truth);
+            // One name a person, which one of the members has for them, and none only if none has.
+            let sender = truth["sender"].as_str().unwrap().to_owned();
+            let known = names.get(&sender);
+            assert!(name.as_str().is_none_or(|name| known.unwrap().contains(name)), "{name}");
+            assert!(!name.is_null() || truth["sender_name"].is_null(), "{truth}");
+            assert_eq!(shown.entry(sender).or_insert_with(|| name.clone()), &name);
         }
         assert_eq!(chat.records, messages.len() as u64);
         let contradictions: Vec<_> = findings

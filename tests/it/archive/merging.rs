@@ -75,7 +75,8 @@ fn merge_all(exports: &[(Role, &[(&str, &str)])], wishes: &MergeWishes) -> Outco
     }
     let output = dir.path().join("merged");
     let merged = merge(&sources, wishes, &output).unwrap();
-    assert!(!dir.path().join("merged.partial").exists());
+    // Nothing else is left behind.
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), exports.len() + 1);
     let archive = open(&output);
     let (messages, findings) = records_of(&archive);
     let survey = archive.survey().unwrap();
