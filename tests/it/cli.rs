@@ -264,6 +264,6 @@ async fn one_chat_is_taken_out_of_an_encrypted_export() {
         let said = here(&[&again[..], &known].concat()).await.done();
         assert!(said.out.contains("  0 written"), "{said:#?}");
     }
-    let said = here(&take).await.failed();
+    let said = here(&[&take[..], &keys].concat()).await.failed();
     assert!(said.err.contains("taken exists"), "{said:#?}");
 }

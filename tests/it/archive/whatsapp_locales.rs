@@ -160,6 +160,8 @@ fn what_iphones_write_in_every_language() {
                 "deleted" | "you_deleted" | "you_deleted_2" | "deleted_by_admin" => {
                     matches!(body, Body::Deleted { .. })
                 }
+                // Greek has the words for a video call here, too: WhatsApp's own slip.
+                "missed_voice_2" if language.ends_with("EL") => is_call(body, true),
                 "missed_voice_1" | "missed_voice_2" | "missed_group_voice" => is_call(body, false),
                 "missed_video" | "missed_group_video" => is_call(body, true),
                 "waiting_for_message" => matches!(body, Body::Unknown { .. }),
