@@ -66,7 +66,7 @@ fn fill(template: &str, values: &[&str]) -> String {
         match kind {
             "@" | "s" => filled.push_str(values.get(at).copied().unwrap_or("Zoé")),
             "u" | "d" | "i" => filled.push('7'),
-            _ => filled.push_str("%"),
+            _ => filled.push('%'),
         }
         rest = after;
     }
