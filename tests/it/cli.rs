@@ -12,7 +12,7 @@ const INIT: [&str; 6] =
     ["config", "init", "--homeserver-url", "http://127.0.0.1:9", "--server-name", "tchap.test"];
 
 /// Every command there is, with its subcommands.
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 23] = [
     &[],
     &["run"],
     &["archive"],
