@@ -6,7 +6,9 @@
 //!
 //! A new messenger is one folder implementing [`Reader`] and one line in `READERS`.
 
+mod canonical;
 mod container;
+mod merge;
 mod olvid;
 mod opened;
 mod reader;
@@ -14,11 +16,13 @@ mod telegram;
 mod whatsapp;
 
 pub use container::{Access, Container, ContainerError, Entry, Limits, Password};
+pub use merge::{KnownIds, MergeError, MergeSource, MergeWishes, Merged, MergedChat, Role, merge};
 pub use opened::Archive;
 pub use reader::{
-    ArchiveError, ChatSurvey, Confidence, FileSums, Flow, NameKind, Options, ParticipantSurvey,
-    Reader, Record, Survey,
+    ArchiveError, ChatSurvey, Confidence, FileSums, Flow, IdScope, NameKind, Options,
+    ParticipantSurvey, Reader, Record, Recount, Survey,
 };
 
 /// Every reader, in the order that settles a tie.
-static READERS: &[&dyn Reader] = &[&whatsapp::Whatsapp, &telegram::Telegram, &olvid::Olvid];
+static READERS: &[&dyn Reader] =
+    &[&canonical::Canonical, &whatsapp::Whatsapp, &telegram::Telegram, &olvid::Olvid];

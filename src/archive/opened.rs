@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::READERS;
 use super::container::{Access, Container, Entry};
-use super::reader::{ArchiveError, Confidence, Flow, Options, Reader, Record, Survey};
-use crate::model::ids::{ChatId, Network};
+use super::reader::{ArchiveError, Confidence, Flow, Options, Reader, Record, Recount, Survey};
+use crate::model::ids::ChatId;
 use crate::model::media::Attachment;
 
 /// An opened export.
@@ -41,11 +41,6 @@ impl Archive {
         }
     }
 
-    /// The messenger it comes from.
-    pub fn network(&self) -> Network {
-        self.reader.network()
-    }
-
     /// The options it was opened with.
     pub fn options(&self) -> &Options {
         &self.options
@@ -62,6 +57,14 @@ impl Archive {
     /// As [`Reader::survey`].
     pub fn survey(&self) -> Result<Survey, ArchiveError> {
         self.reader.survey(&self.container, &self.options)
+    }
+
+    /// Counts the records of what was surveyed once more; see [`Reader::recount`].
+    ///
+    /// # Errors
+    /// As [`Reader::recount`].
+    pub fn recount(&self, survey: &Survey) -> Result<Option<Recount>, ArchiveError> {
+        self.reader.recount(&self.container, survey)
     }
 
     /// Reads one chat; see [`Reader::read`].

@@ -1,9 +1,10 @@
 //! The seam behind which every messenger's export format is read.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::container::{Container, ContainerError};
@@ -14,9 +15,6 @@ use crate::model::time::{SentAt, UnixMillis};
 
 /// Reads one messenger's exports. Stateless: everything lies in the container and the options.
 pub trait Reader: Sync {
-    /// Whose exports these are.
-    fn network(&self) -> Network;
-
     /// How sure this reader is that the container is one of its own. Reads little.
     fn recognise(&self, container: &Container) -> Confidence;
 
@@ -41,6 +39,29 @@ pub trait Reader: Sync {
         options: &Options,
         sink: &mut dyn FnMut(Record) -> Flow,
     ) -> Result<(), ArchiveError>;
+
+    /// Counts the records of the surveyed chats once more, over the bytes of the source and
+    /// without anything of the reader's own. `None` where a format has no such counter.
+    ///
+    /// # Errors
+    /// When the container cannot be read.
+    fn recount(
+        &self,
+        container: &Container,
+        survey: &Survey,
+    ) -> Result<Option<Recount>, ArchiveError> {
+        let _ = (container, survey);
+        Ok(None)
+    }
+}
+
+/// Two counts of one thing, made in different ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Recount {
+    /// Records in the bytes of the source.
+    pub counted: u64,
+    /// Those that became a message, a finding, or part of another message.
+    pub accounted: u64,
 }
 
 /// What a reader hands on.
@@ -109,7 +130,7 @@ pub struct Survey {
     /// Findings that belong to no single chat.
     pub findings: Vec<Finding>,
     /// What exports of this kind never contain, as fixed English words (`reactions`, `replies`).
-    pub never_contains: Vec<&'static str>,
+    pub never_contains: Vec<Cow<'static, str>>,
 }
 
 /// What one chat of an export holds.
@@ -125,6 +146,9 @@ pub struct ChatSurvey {
     pub participants: Vec<ParticipantSurvey>,
     /// The person who made the export, when the export says so.
     pub exporter: Option<ParticipantId>,
+    /// Which other exports give the same ids to the same messages.
+    #[serde(skip)]
+    pub id_scope: IdScope,
     /// Records found by the reader's own count: messages plus `unread_records`.
     pub records: u64,
     /// Messages the reader yields.
@@ -157,7 +181,7 @@ pub struct ParticipantSurvey {
 }
 
 /// What a participant's name is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NameKind {
     /// A name somebody chose: a saved contact or the account's own.
@@ -168,6 +192,19 @@ pub enum NameKind {
     Number,
     /// None at all.
     Missing,
+}
+
+/// Which exports of one chat give the same id to the same message. Merging rests on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdScope {
+    /// Those of every member: the id travelled with the message.
+    Everyone,
+    /// Those of every member, but the id is derived from what is exported: the minute, the words,
+    /// an ordinal among equals. Who sent it is no part of it.
+    Derived,
+    /// Those of one person only: each account numbers by itself.
+    OneExporter,
 }
 
 /// Sums over attachments.

@@ -1,18 +1,18 @@
 //! `passerelle archive`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
-use super::{Exit, output};
+use super::{Exit, inspect, merge, output};
 use crate::archive::{
-    Access, Archive, ArchiveError, ChatSurvey, Flow, Limits, NameKind, Options, Password, Record,
-    Survey,
+    Access, Archive, ArchiveError, Flow, Limits, Options, Password, Record, Recount, Survey,
 };
-use crate::model::finding::Finding;
 use crate::model::ids::ChatId;
+use crate::wording::{Language, Wording};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -23,6 +23,9 @@ pub(super) enum Command {
         /// As JSON, with every finding.
         #[arg(long)]
         json: bool,
+        /// The language of the summary: `en` or `fr`.
+        #[arg(long, default_value = "en", value_name = "LANGUAGE", conflicts_with = "json")]
+        language: Language,
     },
     /// List the chats of an export, one a line: id, messages, title.
     Chats {
@@ -43,6 +46,8 @@ pub(super) enum Command {
         #[arg(long)]
         findings: bool,
     },
+    /// Put several exports of one chat together, or take one chat out of an export.
+    Merge(merge::Arguments),
 }
 
 /// Which export, and how to read it.
@@ -54,24 +59,42 @@ pub(super) struct Source {
     /// The IANA time zone of wall-clock times.
     #[arg(long, default_value = "Europe/Paris", value_name = "ZONE")]
     pub(super) timezone: String,
+    #[command(flatten)]
+    pub(super) password: PasswordFile,
+}
+
+/// Where the password of an encrypted export is.
+#[derive(Debug, Args)]
+pub(super) struct PasswordFile {
     /// A file that holds the password of an encrypted export.
     #[arg(long, value_name = "FILE")]
-    pub(super) password_file: Option<PathBuf>,
+    password_file: Option<PathBuf>,
+}
+
+impl PasswordFile {
+    /// The password, if there is one.
+    pub(super) fn read(&self) -> anyhow::Result<Option<Password>> {
+        self.password_file.as_deref().map(read_password).transpose()
+    }
+}
+
+/// Reads a password file.
+pub(super) fn read_password(path: &Path) -> anyhow::Result<Password> {
+    Password::from_file(path)
+        .with_context(|| format!("cannot read the password in {}", path.display()))
+}
+
+/// The zone of that name.
+pub(super) fn time_zone(name: &str) -> anyhow::Result<TimeZone> {
+    TimeZone::get(name)
+        .with_context(|| format!("`{name}` is not a time zone, expected one such as Europe/Paris"))
 }
 
 impl Source {
     /// Opens the export.
     pub(super) fn open(&self, chat: Option<&str>, hash_files: bool) -> anyhow::Result<Archive> {
-        let time_zone = TimeZone::get(&self.timezone).with_context(|| {
-            format!("`{}` is not a time zone, expected one such as Europe/Paris", self.timezone)
-        })?;
-        let password = match &self.password_file {
-            Some(path) => Some(
-                Password::from_file(path)
-                    .with_context(|| format!("cannot read the password in {}", path.display()))?,
-            ),
-            None => None,
-        };
+        let time_zone = time_zone(&self.timezone)?;
+        let password = self.password.read()?;
         let options = Options {
             time_zone,
             hash_files,
@@ -85,13 +108,14 @@ impl Source {
 
 pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
-        Command::Inspect { source, json } => {
+        Command::Inspect { source, json, language } => {
             let archive = source.open(None, false)?;
             let survey = archive.survey()?;
+            let recount = archive.recount(&survey)?;
             if json {
-                output::data(&serde_json::to_string_pretty(&survey)?);
+                output::data(&serde_json::to_string_pretty(&Inspected { survey, recount })?);
             } else {
-                output::data(&describe(&survey));
+                output::data(&inspect::describe(&survey, recount, Wording::new(language)));
             }
         }
         Command::Chats { source } => {
@@ -105,8 +129,18 @@ pub(super) fn run(command: Command) -> anyhow::Result<Exit> {
             let chat = choose(&archive, chat)?;
             print_messages(&archive, &chat, findings)?;
         }
+        Command::Merge(arguments) => return merge::run(arguments),
     }
     Ok(Exit::Done)
+}
+
+/// What `inspect --json` prints.
+#[derive(Serialize)]
+struct Inspected {
+    #[serde(flatten)]
+    survey: Survey,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recount: Option<Recount>,
 }
 
 fn choose(archive: &Archive, wanted: Option<String>) -> anyhow::Result<ChatId> {
@@ -151,64 +185,7 @@ fn print_messages(archive: &Archive, chat: &ChatId, findings: bool) -> anyhow::R
     failure.map_or(Ok(()), |error| Err(error.into()))
 }
 
-fn describe(survey: &Survey) -> String {
-    let mut lines = vec![format!("{} · {}", survey.network, survey.format)];
-    for chat in &survey.chats {
-        lines.push(String::new());
-        describe_chat(chat, &mut lines);
-    }
-    if !survey.findings.is_empty() {
-        lines.push(String::new());
-        lines.extend(survey.findings.iter().map(finding_line));
-    }
-    lines.push(String::new());
-    lines.push(format!("never in exports of this kind: {}", survey.never_contains.join(", ")));
-    lines.join("\n")
-}
-
-fn describe_chat(chat: &ChatSurvey, lines: &mut Vec<String>) {
-    lines.push(format!("chat {}: {}", chat.id, chat.title));
-    if let (Some(first), Some(last)) = (&chat.first, &chat.last) {
-        lines.push(format!("  from {} to {}", first.at, last.at));
-    }
-    let findings: u64 = chat.records.saturating_sub(chat.messages);
-    lines.push(format!(
-        "  {} records = {} messages + {findings} that are findings only",
-        chat.records, chat.messages
-    ));
-    for (kind, count) in &chat.by_kind {
-        lines.push(format!("  {count:>8} {kind}"));
-    }
-    let files = &chat.files;
-    lines.push(format!(
-        "  files: {} present ({} bytes), {} omitted by the export, {} missing",
-        files.present, files.present_bytes, files.omitted, files.missing
-    ));
-    let exporter = chat.exporter.as_ref().map_or("not stated", |id| id.as_str());
-    lines.push(format!("  exported by: {exporter}"));
-    lines.push(format!("  participants: {}", chat.participants.len()));
-    for person in &chat.participants {
-        let kind = match person.name_kind {
-            NameKind::Name => "",
-            NameKind::PushName => " (not a saved contact)",
-            NameKind::Number => " (a number only)",
-            NameKind::Missing => " (no name)",
-        };
-        lines.push(format!("  {:>8} {}{kind}", person.messages, person.name));
-    }
-    for (kind, count) in &chat.finding_counts {
-        lines.push(format!("  {count:>8} finding: {}", word(kind)));
-        for finding in chat.findings.iter().filter(|one| one.kind == *kind).take(3) {
-            lines.push(format!("           {}", finding_line(finding)));
-        }
-    }
-}
-
-fn finding_line(finding: &Finding) -> String {
-    format!("{}: {} {}", finding.place, word(&finding.kind), finding.detail)
-}
-
 /// A kind as its serialised word, with spaces.
-pub(super) fn word<T: serde::Serialize>(kind: &T) -> String {
+pub(super) fn word<T: Serialize>(kind: &T) -> String {
     serde_json::to_string(kind).unwrap_or_default().trim_matches('"').replace('_', " ")
 }

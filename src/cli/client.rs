@@ -1,16 +1,25 @@
 //! The CLI's side of the command socket.
 
+use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use bytes::Bytes;
 use reqwest::{Body, Client, Method, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::io::ReaderStream;
 
 use super::output;
+use crate::archive::{Access, Container, ContainerError, Entry, Limits, Password};
 use crate::config::Config;
 use crate::web::{ApiError, SpoolTicket};
+
+/// How much of a file is sent at a time.
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// Talks to the running daemon.
 pub(super) struct Daemon {
@@ -35,15 +44,25 @@ impl Daemon {
         self.ask(Method::POST, path, body).await
     }
 
-    /// Streams a file or a folder into the daemon's spool.
-    pub(super) async fn hand_in(&self, path: &Path) -> anyhow::Result<(SpoolTicket, String)> {
-        let ticket: SpoolTicket = self.post("/v1/spool", None::<&()>).await?;
+    /// Streams a file or a folder into the daemon's spool. An encrypted zip is decrypted on the
+    /// way and arrives as a folder: the password stays here.
+    pub(super) async fn hand_in(
+        &self,
+        path: &Path,
+        password: Option<Password>,
+    ) -> anyhow::Result<(SpoolTicket, String)> {
         let name = path
             .file_name()
             .with_context(|| format!("{} has no name", path.display()))?
             .to_str()
             .with_context(|| format!("the name of {} is not UTF-8", path.display()))?
             .to_owned();
+        let encrypted = open_encrypted(path, password)?;
+        let ticket: SpoolTicket = self.post("/v1/spool", None::<&()>).await?;
+        if let Some(container) = encrypted {
+            self.hand_in_decrypted(container, &ticket, &name).await?;
+            return Ok((ticket, name));
+        }
         let files = files_below(path, &name)?;
         let bar = output::bar(files.iter().map(|file| file.size_bytes).sum(), "handing in");
         for file in files {
@@ -51,15 +70,46 @@ impl Daemon {
                 .await
                 .with_context(|| format!("cannot read {}", file.path.display()))?;
             let counted = bar.wrap_async_read(opened);
-            let request = self
-                .http
-                .put(format!("http://passerelle/v1/spool/{}", ticket.id))
-                .query(&[("name", &file.name)])
-                .body(Body::wrap_stream(ReaderStream::with_capacity(counted, 256 << 10)));
-            let _: serde_json::Value = read(request.send().await).await?;
+            let body = Body::wrap_stream(ReaderStream::with_capacity(counted, CHUNK_BYTES));
+            self.put(&ticket, &file.name, body).await?;
         }
         bar.finish_and_clear();
         Ok((ticket, name))
+    }
+
+    async fn hand_in_decrypted(
+        &self,
+        container: Container,
+        ticket: &SpoolTicket,
+        name: &str,
+    ) -> anyhow::Result<()> {
+        let container = Arc::new(container);
+        let total = container.entries().iter().map(|entry| entry.size_bytes).sum();
+        let bar = output::bar(total, "handing in");
+        for entry in container.entries() {
+            let (sender, receiver) = mpsc::channel(2);
+            let (from, entry_there) = (Arc::clone(&container), entry.clone());
+            let reading =
+                tokio::task::spawn_blocking(move || send_chunks(&from, &entry_there, &sender));
+            let body = Body::wrap_stream(ReceiverStream::new(receiver));
+            let put = self.put(ticket, &format!("{name}/{}", entry.name), body).await;
+            // A file that cannot be decrypted says more than the upload it broke off.
+            reading.await?.with_context(|| format!("cannot read {}", entry.name))?;
+            put?;
+            bar.inc(entry.size_bytes);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    async fn put(&self, ticket: &SpoolTicket, name: &str, body: Body) -> anyhow::Result<()> {
+        let request = self
+            .http
+            .put(format!("http://passerelle/v1/spool/{}", ticket.id))
+            .query(&[("name", name)])
+            .body(body);
+        let _: serde_json::Value = read(request.send().await).await?;
+        Ok(())
     }
 
     async fn ask<T: DeserializeOwned>(
@@ -101,6 +151,47 @@ async fn read<T: DeserializeOwned>(answer: reqwest::Result<Response>) -> anyhow:
         text.push_str(&hint);
     }
     bail!("{text}")
+}
+
+/// Opens `path` if it is an encrypted zip. A wrong password fails here, before anything is sent.
+fn open_encrypted(path: &Path, password: Option<Password>) -> anyhow::Result<Option<Container>> {
+    let access = Access { limits: Limits::default(), password };
+    match Container::open(path, access) {
+        Ok(container) if container.is_encrypted() => Ok(Some(container)),
+        // The daemon will say what is wrong with a file that is not.
+        Ok(_) | Err(ContainerError::BrokenZip { .. } | ContainerError::EmptyFile { .. }) => {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sends the bytes of an entry. An error that breaks off reaches the receiver, too, so that the
+/// file does not look whole to it.
+fn send_chunks(
+    container: &Container,
+    entry: &Entry,
+    to: &mpsc::Sender<std::io::Result<Bytes>>,
+) -> anyhow::Result<()> {
+    let mut stream = container.reader(entry)?;
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => {
+                let chunk = buffer.get(..count).unwrap_or_default();
+                if to.blocking_send(Ok(Bytes::copy_from_slice(chunk))).is_err() {
+                    // The other side has gone and will say why.
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                let _ = to.blocking_send(Err(error.kind().into()));
+                return Err(error.into());
+            }
+        }
+    }
 }
 
 struct HandedIn {

@@ -7,11 +7,12 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use ruma::{OwnedRoomId, OwnedUserId};
 
-use super::archive::Source;
+use super::archive::{PasswordFile, Source};
 use super::client::Daemon;
 use super::status::{follow, follow_all, lasting, line, status};
 use super::{Exit, output};
 use crate::app;
+use crate::archive::{Access, Container, Password};
 use crate::config::Config;
 use crate::import::{Effort, ImportError, Plan, PlanError, Report, Warning, Wishes, plan};
 use crate::matrix::{Limits, RoomKind};
@@ -65,6 +66,8 @@ pub(super) enum Command {
         /// The archive; the daemon does not keep it.
         #[arg(long, value_name = "FILE")]
         archive: PathBuf,
+        #[command(flatten)]
+        password: PasswordFile,
     },
     /// Print a job's report.
     Report {
@@ -115,6 +118,8 @@ pub(super) struct StartArguments {
     /// beside its own.
     #[arg(long, value_name = "FILE")]
     archive: Option<PathBuf>,
+    #[command(flatten)]
+    password: PasswordFile,
     /// Stay until the jobs are done or have stopped.
     #[arg(long)]
     wait: bool,
@@ -139,7 +144,9 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<Exi
             Ok(Exit::Done)
         }
         Command::Cancel { job, yes } => cancel(&job, yes, config).await,
-        Command::Verify { job, archive } => verify(&job, &archive, config).await,
+        Command::Verify { job, archive, password } => {
+            verify(&job, &archive, &password, config).await
+        }
         Command::Report { job, json } => {
             let daemon = Daemon::new(config)?;
             let report: Report = daemon.get(&format!("/v1/jobs/{job}/report")).await?;
@@ -169,11 +176,6 @@ async fn make_plan(arguments: PlanArguments, config: &Config) -> anyhow::Result<
         bail!(
             "{} exists and is not overwritten\nhint: choose another name with --output",
             path.display()
-        );
-    }
-    if source.password_file.is_some() {
-        bail!(
-            "an export with a password cannot be imported as it is: the daemon keeps no passwords\nhint: unpack it into a folder only you can read, and plan from that folder"
         );
     }
     let archive = Arc::new(source.open(chat.as_deref(), false)?);
@@ -270,19 +272,20 @@ fn explain(error: &ImportError) -> anyhow::Error {
 }
 
 async fn start(arguments: StartArguments, config: &Config) -> anyhow::Result<Exit> {
-    let StartArguments { plans, archive, wait } = arguments;
+    let StartArguments { plans, archive, password, wait } = arguments;
+    let password = password.read()?;
     if archive.is_some() && plans.len() > 1 {
         bail!("--archive goes with one plan\nhint: put each archive beside its plan");
     }
     // Everything that can be known before the first is handed in.
     let mut ready = Vec::with_capacity(plans.len());
     for path in &plans {
-        ready.push(check_plan(path, archive.clone(), config)?);
+        ready.push(check_plan(path, archive.clone(), password.clone(), config)?);
     }
     let daemon = Daemon::new(config)?;
     let mut made = Vec::with_capacity(ready.len());
     for (text, archive) in ready {
-        let (ticket, name) = daemon.hand_in(&archive).await?;
+        let (ticket, name) = daemon.hand_in(&archive, password.clone()).await?;
         let new = NewJob { plan: text, spool: ticket.id, name };
         let MadeJob { id } = daemon.post("/v1/jobs", Some(&new)).await?;
         output::data(&id);
@@ -302,6 +305,7 @@ async fn start(arguments: StartArguments, config: &Config) -> anyhow::Result<Exi
 fn check_plan(
     path: &Path,
     archive: Option<PathBuf>,
+    password: Option<Password>,
     config: &Config,
 ) -> anyhow::Result<(String, PathBuf)> {
     let text =
@@ -320,14 +324,14 @@ fn check_plan(
     if !archive.exists() {
         bail!("the archive is not at {}\nhint: say where it is with --archive", archive.display());
     }
-    check_digest(&archive, &plan)?;
+    check_digest(&archive, password, &plan)?;
     warn(&warnings(&plan, config));
     Ok((text, archive))
 }
 
 /// Before gigabytes are handed in: is it the archive the plan was made from?
-fn check_digest(archive: &Path, plan: &Plan) -> anyhow::Result<()> {
-    let container = crate::archive::Container::open(archive, crate::archive::Limits::default())?;
+fn check_digest(archive: &Path, password: Option<Password>, plan: &Plan) -> anyhow::Result<()> {
+    let container = Container::open(archive, Access { password, ..Access::default() })?;
     let found = container.digest()?;
     if found != plan.archive.sha256 {
         bail!(
@@ -372,9 +376,14 @@ async fn cancel(job: &str, yes: bool, config: &Config) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn verify(job: &str, archive: &Path, config: &Config) -> anyhow::Result<Exit> {
+async fn verify(
+    job: &str,
+    archive: &Path,
+    password: &PasswordFile,
+    config: &Config,
+) -> anyhow::Result<Exit> {
     let daemon = Daemon::new(config)?;
-    let (ticket, name) = daemon.hand_in(archive).await?;
+    let (ticket, name) = daemon.hand_in(archive, password.read()?).await?;
     let body = serde_json::json!({ "spool": ticket.id, "name": name });
     let report: Report = daemon.post(&format!("/v1/jobs/{job}/verify"), Some(&body)).await?;
     output::data(&report.to_text(Wording::new(app::language(config))));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::archive::{ArchiveError, ContainerError};
+use crate::archive::{ArchiveError, ContainerError, MergeError};
 use crate::import::{ImportError, PlanError};
 use crate::matrix::MatrixError;
 use crate::store::StoreError;
@@ -42,6 +42,7 @@ fn hint_of(error: &anyhow::Error) -> &'static str {
     let known = error.chain().find_map(|cause| {
         let archive = cause.downcast_ref::<ArchiveError>().map(ArchiveError::hint);
         let container = || cause.downcast_ref::<ContainerError>().map(ContainerError::hint);
+        let merge = || cause.downcast_ref::<MergeError>().map(MergeError::hint);
         let matrix = || cause.downcast_ref::<MatrixError>().map(MatrixError::hint);
         let import = || cause.downcast_ref::<ImportError>().map(ImportError::hint);
         let plan = || {
@@ -53,6 +54,7 @@ fn hint_of(error: &anyhow::Error) -> &'static str {
         archive
             .or_else(store)
             .or_else(container)
+            .or_else(merge)
             .or_else(matrix)
             .or_else(import)
             .or_else(plan)

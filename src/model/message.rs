@@ -281,4 +281,81 @@ impl Body {
             | Self::Unknown { .. } => Vec::new(),
         }
     }
+
+    /// As [`Self::attachments`], to be changed.
+    pub fn attachments_mut(&mut self) -> Vec<&mut Attachment> {
+        match self {
+            Self::Media { attachments, .. } => attachments.iter_mut().collect(),
+            Self::Sticker { attachment } => vec![attachment],
+            Self::Contact { cards } => {
+                cards.iter_mut().filter_map(|card| card.vcard.as_mut()).collect()
+            }
+            Self::Text(_)
+            | Self::Location(_)
+            | Self::Poll(_)
+            | Self::Call(_)
+            | Self::System(_)
+            | Self::Deleted { .. }
+            | Self::Unknown { .. } => Vec::new(),
+        }
+    }
+
+    /// The words a person wrote, where there are any: a text or a caption.
+    pub fn words(&self) -> Option<&Text> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Media { caption, .. } => caption.as_ref(),
+            Self::Sticker { .. }
+            | Self::Location(_)
+            | Self::Contact { .. }
+            | Self::Poll(_)
+            | Self::Call(_)
+            | Self::System(_)
+            | Self::Deleted { .. }
+            | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// As [`Self::words`], to be changed.
+    pub fn words_mut(&mut self) -> Option<&mut Text> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Media { caption, .. } => caption.as_mut(),
+            Self::Sticker { .. }
+            | Self::Location(_)
+            | Self::Contact { .. }
+            | Self::Poll(_)
+            | Self::Call(_)
+            | Self::System(_)
+            | Self::Deleted { .. }
+            | Self::Unknown { .. } => None,
+        }
+    }
+}
+
+impl Message {
+    /// Everybody the message names, wherever it names them: the sender, those who reacted, voted,
+    /// are answered, acted or were acted upon.
+    pub fn authors_mut(&mut self) -> Vec<&mut Author> {
+        let mut authors: Vec<&mut Author> = self.sender.iter_mut().collect();
+        authors.extend(self.reply_to.iter_mut().filter_map(|reply| reply.author.as_mut()));
+        authors.extend(self.forwarded.iter_mut().filter_map(|forwarded| forwarded.from.as_mut()));
+        authors.extend(self.reactions.iter_mut().filter_map(|reaction| reaction.by.as_mut()));
+        match &mut self.body {
+            Body::Poll(poll) => {
+                let votes = poll.options.iter_mut().flat_map(|option| &mut option.voters);
+                authors.extend(votes.map(|vote| &mut vote.by));
+            }
+            Body::System(event) => authors.extend(event.actor.iter_mut().chain(&mut event.targets)),
+            Body::Text(_)
+            | Body::Media { .. }
+            | Body::Sticker { .. }
+            | Body::Location(_)
+            | Body::Contact { .. }
+            | Body::Call(_)
+            | Body::Deleted { .. }
+            | Body::Unknown { .. } => {}
+        }
+        authors
+    }
 }

@@ -147,29 +147,53 @@ system-other = Event of the messenger, without words in the export
 ## Findings of an import (one for each kind)
 
 finding-unreadable = Unreadable passages that belong to no message
+finding-unreadable-advice = They are not lost: the finding says where they are. Look at them in the export.
 finding-unknown-kind = Messages of an unknown kind: their words are kept
+finding-unknown-kind-advice = The app probably has a feature that is newer than this program.
 finding-unknown-field = Unknown fields in the export
+finding-unknown-field-advice = The app probably has a feature that is newer than this program; the messages themselves are carried over.
 finding-invalid-text = Invalid characters, replaced by “�”
+finding-invalid-text-advice = The export was probably edited, or copied badly.
 finding-truncated = Incomplete file: what is whole was read
+finding-truncated-advice = The copy or the export was interrupted. Make the export again if you can.
 finding-repaired = Syntax errors of the export, repaired
+finding-repaired-advice = What is carried over is complete; the finding says what was put right.
 finding-unsafe-entry = Files with a dangerous name, never opened
+finding-unsafe-entry-advice = No messenger writes such names: ask where the file comes from.
 finding-date-order-uncertain = Day-month order of the dates uncertain
+finding-date-order-uncertain-advice = Compare some dates with the telephone before you approve: 03/04 may be 3 April or 4 March.
 finding-impossible-time = Times that do not exist in the chosen zone, which is probably wrong
+finding-impossible-time-advice = The telephone was probably set to another zone. Say which with --timezone.
 finding-ambiguous-time = Times that exist twice (end of summer time): the order of messages decided
+finding-ambiguous-time-advice = In the night when summer time ends, one hour is written twice; a message of that hour may be an hour off.
 finding-probably-cut = Export probably cut: it ends at a round number of messages
+finding-probably-cut-advice = WhatsApp exports only the latest 10,000 messages with files, 40,000 without. Ask another member for their export, and put both together with `archive merge`.
 finding-beginning-missing = The beginning of the chat is missing
+finding-beginning-missing-advice = There probably were older messages. Another member may have them: put the exports together with `archive merge`.
 finding-namesakes-possible = Several people may share one name
+finding-namesakes-possible-advice = The export does not tell two people of one name apart. Ask a member of the group before you approve.
 finding-name-is-number = People known by a telephone number only
+finding-name-is-number-advice = The exporter had not saved them. Give them a name in the plan.
 finding-other-chats-present = The export holds chats other than the one asked for
+finding-other-chats-present-advice = These other chats, perhaps private ones, are not read. So that they never leave your computer, take out the one that is needed with `archive merge FILE --chat ID`.
 finding-orphan-files = Files that no message names
+finding-orphan-files-advice = They are not opened: they may belong to messages that were deleted or could be seen once.
 finding-attachment-missing = Files that are named but not in the export
+finding-attachment-missing-advice = They were no longer on the telephone. Another member may have them: put the exports together with `archive merge`.
 finding-attachment-mismatch = Files that differ from what their name or digest says
+finding-attachment-mismatch-advice = The file is not the one that was sent, or not of the type its name says: beware of opening it.
 finding-expired = Disappearing messages past their time, left out
+finding-expired-advice = They were meant to disappear; to carry them over would break what their authors were told.
 finding-reply-target-missing = Replies to a message that the export does not hold
+finding-reply-target-missing-advice = The answer is carried over, without the message it answers.
 finding-conflict = Two exports disagree about a message
+finding-conflict-advice = Nothing was guessed: the finding says what was kept. Compare with the telephones if it matters.
 finding-own-messages-only = The export holds only its owner’s messages
+finding-own-messages-only-advice = The other members’ messages are missing. Ask a member of the group for their export.
 finding-not-in-format = Things this export format cannot contain
+finding-not-in-format-advice = No export of this kind holds them; only the telephone does.
 finding-not-carried = Things Matrix cannot carry as they are
+finding-not-carried-advice = The report says, message by message, what was done.
 
 ## Import report
 
@@ -261,3 +285,21 @@ bot-help = Commands: "!passerelle aide" (this text), "!passerelle etat" (what th
 bot-unreadable = I could not decrypt this message: its key has not reached me, or the device that sent it is not verified. I will try again if the key arrives; otherwise please send it again.
 bot-unknown = Unknown command: { $command }. Try "!passerelle aide".
 bot-state = This room holds the { $network } history "{ $title }": { $messages } messages, from { $first } to { $last }. Job { $job }.
+
+## What `archive inspect` says.
+
+inspect-head = { $network } · { $format }
+inspect-chat = chat { $id }: { $title }
+inspect-period = from { $first } to { $last }
+inspect-records = { $records } records = { $messages } messages + { $rest } that are findings only
+inspect-recount-agrees = counted apart in the bytes of the export: { $counted }, the sums agree
+inspect-recount-differs = counted apart in the bytes of the export: { $counted }, while { $accounted } are accounted for; look at the findings
+inspect-files = files: { $present } present ({ $bytes } bytes), { $omitted } omitted by the export, { $missing } missing
+inspect-exporter = exported by: { $who }
+inspect-exporter-unknown = not stated
+inspect-participants = participants: { $count }
+inspect-name = { $name }
+inspect-name-push-name = { $name } (not a saved contact)
+inspect-name-number = { $name } (a number only)
+inspect-name-missing = { $name } (no name)
+inspect-never = never in exports of this kind: { $what }

@@ -149,29 +149,53 @@ system-other = Événement de la messagerie, sans texte dans l’export
 ## Constats d’un import (un par sorte de constat)
 
 finding-unreadable = Passages illisibles, qui n’appartiennent à aucun message
+finding-unreadable-advice = Ces passages ne sont pas perdus : le constat dit où ils se trouvent. Regardez-les dans l’export.
 finding-unknown-kind = Messages d’une sorte inconnue : leur texte est gardé
+finding-unknown-kind-advice = L’application a sans doute une fonction plus récente que ce logiciel.
 finding-unknown-field = Champs inconnus dans l’export
+finding-unknown-field-advice = L’application a sans doute une fonction plus récente que ce logiciel ; les messages eux-mêmes sont repris.
 finding-invalid-text = Caractères invalides, remplacés par « � »
+finding-invalid-text-advice = L’export a sans doute été modifié ou mal copié.
 finding-truncated = Fichier incomplet : ce qui est entier a été lu
+finding-truncated-advice = La copie ou l’export a été interrompu. Refaites l’export si vous le pouvez.
 finding-repaired = Erreurs de syntaxe de l’export, réparées
+finding-repaired-advice = Ce qui est repris est complet ; le constat dit ce qui a été corrigé.
 finding-unsafe-entry = Fichiers au nom dangereux, jamais ouverts
+finding-unsafe-entry-advice = Aucune messagerie n’écrit de tels noms : demandez d’où vient le fichier.
 finding-date-order-uncertain = Ordre jour-mois incertain dans les dates
+finding-date-order-uncertain-advice = Comparez quelques dates avec le téléphone avant d’approuver : 03/04 peut être le 3 avril ou le 4 mars.
 finding-impossible-time = Heures qui n’existent pas dans le fuseau choisi, sans doute erroné
+finding-impossible-time-advice = Le téléphone était sans doute réglé sur un autre fuseau. Indiquez-le avec --timezone.
 finding-ambiguous-time = Heures qui existent deux fois (passage à l’heure d’hiver) : l’ordre des messages a décidé
+finding-ambiguous-time-advice = Pendant une heure, la nuit du passage à l’heure d’hiver, l’heure écrite existe deux fois ; un message de cette heure peut être décalé d’une heure.
 finding-probably-cut = Export sans doute coupé : il s’arrête à un nombre rond de messages
+finding-probably-cut-advice = WhatsApp n’exporte que les 10 000 derniers messages avec les fichiers, 40 000 sans. Demandez l’export à un autre membre et réunissez les deux avec « archive merge ».
 finding-beginning-missing = Le début de la discussion manque
+finding-beginning-missing-advice = Des messages plus anciens existaient sans doute. Un autre membre les a peut-être : réunissez les exports avec « archive merge ».
 finding-namesakes-possible = Plusieurs personnes portent peut-être le même nom
+finding-namesakes-possible-advice = L’export ne distingue pas deux personnes du même nom. Demandez à un membre du groupe avant d’approuver.
 finding-name-is-number = Personnes connues par leur seul numéro de téléphone
+finding-name-is-number-advice = L’exportateur ne les avait pas dans ses contacts. Donnez-leur un nom dans le plan.
 finding-other-chats-present = L’export contient d’autres discussions que celle demandée
+finding-other-chats-present-advice = Ces autres discussions, privées peut-être, ne sont pas lues. Pour qu’elles ne quittent pas votre poste, prenez la seule discussion utile avec « archive merge FICHIER --chat ID ».
 finding-orphan-files = Fichiers qu’aucun message ne cite
+finding-orphan-files-advice = Ces fichiers ne sont pas ouverts : ils peuvent venir de messages effacés ou à vue unique.
 finding-attachment-missing = Fichiers cités mais absents de l’export
+finding-attachment-missing-advice = Ils n’étaient plus sur le téléphone. Un autre membre les a peut-être : réunissez les exports avec « archive merge ».
 finding-attachment-mismatch = Fichiers différents de ce que disent leur nom ou leur empreinte
+finding-attachment-mismatch-advice = Le fichier n’est pas celui qui a été envoyé, ou n’est pas du type que dit son nom : méfiez-vous avant de l’ouvrir.
 finding-expired = Messages éphémères arrivés à échéance, laissés de côté
+finding-expired-advice = Ils devaient disparaître ; les reprendre irait contre ce qui a été dit à leurs auteurs.
 finding-reply-target-missing = Réponses à un message absent de l’export
+finding-reply-target-missing-advice = La réponse est reprise, sans le message auquel elle répond.
 finding-conflict = Deux exports se contredisent sur un message
+finding-conflict-advice = Rien n’a été deviné : le constat dit ce qui a été gardé. Comparez avec les téléphones si cela compte.
 finding-own-messages-only = L’export ne contient que les messages de son auteur
+finding-own-messages-only-advice = Les messages des autres membres manquent. Demandez l’export à un membre du groupe.
 finding-not-in-format = Informations que ce format d’export ne peut pas contenir
+finding-not-in-format-advice = Aucun export de cette sorte ne les contient ; seul le téléphone les a.
 finding-not-carried = Informations que Matrix ne peut pas porter telles quelles
+finding-not-carried-advice = Le rapport dit, message par message, ce qui a été fait.
 
 ## Rapport d’import
 
@@ -263,3 +287,21 @@ bot-help = Commandes : « !passerelle aide » (ce texte), « !passerelle eta
 bot-unreadable = Je n’ai pas pu déchiffrer ce message : la clé ne m’est pas parvenue, ou l’appareil qui l’a envoyé n’est pas vérifié. Je réessaierai si la clé arrive ; sinon, renvoyez le message.
 bot-unknown = Commande inconnue : { $command }. Essayez « !passerelle aide ».
 bot-state = Ce salon contient l’historique { $network } « { $title } » : { $messages } messages, du { $first } au { $last }. Tâche { $job }.
+
+## What `archive inspect` says.
+
+inspect-head = { $network } · { $format }
+inspect-chat = discussion { $id } : { $title }
+inspect-period = du { $first } au { $last }
+inspect-records = { $records } enregistrements = { $messages } messages + { $rest } qui ne sont que des constats
+inspect-recount-agrees = compté à part dans les octets de l’export : { $counted }, la somme est juste
+inspect-recount-differs = compté à part dans les octets de l’export : { $counted }, alors que { $accounted } sont expliqués ; regardez les constats
+inspect-files = fichiers : { $present } présents ({ $bytes } octets), { $omitted } omis par l’export, { $missing } absents
+inspect-exporter = exporté par : { $who }
+inspect-exporter-unknown = non dit
+inspect-participants = participants : { $count }
+inspect-name = { $name }
+inspect-name-push-name = { $name } (pas un contact enregistré)
+inspect-name-number = { $name } (seulement un numéro)
+inspect-name-missing = { $name } (sans nom)
+inspect-never = jamais dans les exports de cette sorte : { $what }

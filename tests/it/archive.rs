@@ -6,6 +6,10 @@
 mod cases;
 mod contract;
 mod golden;
+mod hostile;
+mod merging;
+mod schema;
 mod speed;
 mod whatsapp_exports;
+mod whatsapp_locales;
 mod whatsapp_truth;

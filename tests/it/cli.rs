@@ -12,13 +12,14 @@ const INIT: [&str; 6] =
     ["config", "init", "--homeserver-url", "http://127.0.0.1:9", "--server-name", "tchap.test"];
 
 /// Every command there is, with its subcommands.
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 25] = [
     &[],
     &["run"],
     &["archive"],
     &["archive", "inspect"],
     &["archive", "chats"],
     &["archive", "messages"],
+    &["archive", "merge"],
     &["keys"],
     &["keys", "resend"],
     &["import"],
@@ -220,4 +221,51 @@ async fn messages_are_one_json_a_line_and_nothing_else_is_on_stdout() {
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn one_chat_is_taken_out_of_an_encrypted_export() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = async |arguments: &[&str]| run(dir.path(), &[], arguments).await;
+    let case = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/archives/olvid/valid/encrypted-ae2");
+    let export = case.join("input.zip").display().to_string();
+    let password = case.join("password.txt").display().to_string();
+    let wrong = dir.path().join("wrong");
+    std::fs::write(&wrong, "ABcdEF\n").unwrap();
+
+    let said = here(&["archive", "chats", &export]).await.failed();
+    assert!(said.hint().contains("--password-file"), "{said:#?}");
+    let said = here(&["archive", "inspect", &export, "--password-file", "wrong"]).await.failed();
+    assert!(said.err.contains("does not open") && !said.err.contains("ABcdEF"), "{said:#?}");
+    let said = here(&["archive", "chats", &export, "--password-file", &password]).await.done();
+    let chats: Vec<Vec<&str>> = said.out.lines().map(|line| line.split('\t').collect()).collect();
+    let chat = chats.iter().find(|chat| chat[1] != "0").unwrap();
+
+    let take = ["archive", "merge", &export, "--chat", chat[0], "-o", "taken"];
+    here(&take).await.failed();
+    here(&[&take[..], &["--password-file", "wrong"]].concat()).await.failed();
+    assert!(!dir.path().join("taken").exists());
+    let keys = ["--password-file", "wrong", "--password-file", &password];
+    let said = here(&[&take[..], &keys].concat()).await.done();
+    assert!(said.out.contains(&format!("{} written", chat[1])), "{said:#?}");
+    let mode = mode(&dir.path().join("taken/chats/1.jsonl"));
+    assert_eq!(mode, 0o600);
+    let said = here(&["archive", "chats", "taken"]).await.done();
+    assert_eq!(said.out.trim_end(), chat.join("\t"));
+    let said = here(&["archive", "inspect", "taken", "--language", "fr"]).await.done();
+    assert!(said.out.contains("enregistrements"), "{said:#?}");
+    let said = here(&["archive", "messages", "taken"]).await.done();
+    assert_eq!(said.out.lines().count().to_string(), chat[1]);
+
+    // A later export without what is known already: nothing is left of the same one.
+    std::fs::write(dir.path().join("known"), &said.out).unwrap();
+    for (name, known) in [("by-id", ["--known-ids", "known"]), ("by-export", ["--since", "taken"])]
+    {
+        let again = ["archive", "merge", "taken", "--chat", chat[0], "-o", name];
+        let said = here(&[&again[..], &known].concat()).await.done();
+        assert!(said.out.contains("  0 written"), "{said:#?}");
+    }
+    let said = here(&[&take[..], &keys].concat()).await.failed();
+    assert!(said.err.contains("taken exists"), "{said:#?}");
 }

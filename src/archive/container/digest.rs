@@ -8,7 +8,8 @@ use super::{Container, ContainerError, Entry};
 use crate::model::ids::Sha256;
 
 impl Container {
-    /// The SHA-256 of the file's bytes. For a folder: the SHA-256 over one line an entry, in the
+    /// The SHA-256 of the file's bytes. For a folder, and for an encrypted zip as for the folder it
+    /// unpacks to (its own bytes differ with every salt, and a copy in clear must be known again): the SHA-256 over one line an entry, in the
     /// byte order of the names, each line being the name, a zero byte, the size in decimal, a
     /// zero byte, the SHA-256 of the content in lower-case hexadecimal, and a line feed. What is
     /// not read for safety's sake is not in it.
@@ -16,7 +17,7 @@ impl Container {
     /// # Errors
     /// When something cannot be read to its end.
     pub fn digest(&self) -> Result<Sha256, ContainerError> {
-        if self.is_one_file {
+        if self.is_one_file && !self.is_encrypted {
             let file = std::fs::File::open(&self.path);
             return file.and_then(|mut file| hash(&mut file)).map_err(|source| {
                 ContainerError::Io { path: self.path.display().to_string(), source }

@@ -38,6 +38,7 @@ pub struct Container {
     by_name: Vec<usize>,
     zip: Option<zipped::Zip>,
     is_one_file: bool,
+    is_encrypted: bool,
     findings: Vec<Finding>,
 }
 
@@ -81,6 +82,7 @@ struct Listing {
     entries: Vec<Entry>,
     sources: Vec<Source>,
     total_bytes: u64,
+    is_encrypted: bool,
     findings: Vec<Finding>,
 }
 
@@ -182,7 +184,8 @@ impl Container {
     }
 
     fn assemble(path: &Path, listing: Listing, zip: Option<zipped::Zip>) -> Self {
-        let Listing { mut entries, mut sources, total_bytes: _, mut findings } = listing;
+        let Listing { mut entries, mut sources, total_bytes: _, is_encrypted, mut findings } =
+            listing;
         let is_one_file =
             zip.is_some() || matches!(sources.as_slice(), [Source::Path(only)] if only == path);
         let doubles = doubles(&entries);
@@ -199,12 +202,18 @@ impl Container {
             entry.index = index;
         }
         let by_name = ordered(&entries);
-        Self { path: path.to_owned(), entries, sources, by_name, zip, is_one_file, findings }
+        let path = path.to_owned();
+        Self { path, entries, sources, by_name, zip, is_one_file, is_encrypted, findings }
     }
 
     /// Where it lies on disk.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it needed a password.
+    pub fn is_encrypted(&self) -> bool {
+        self.is_encrypted
     }
 
     /// Its files, in the container's own order; those of a folder by name.

@@ -212,6 +212,7 @@ impl Zip {
             });
         }
         if let Some(index) = first_encrypted {
+            listing.is_encrypted = true;
             // Opening checks the password; nothing is read.
             self.unpack(index, &mut |_| {})?;
         }

@@ -6,7 +6,7 @@
 //! [`order`] puts it into its place, [`message`] makes it one of the model's. README.md states
 //! the format and what is known to be missing.
 //!
-//! Merging the exports of several members is left to the caller; ids are made for it.
+//! Merging the exports of several members is left to `archive::merge`; ids are made for it.
 
 mod answers;
 mod encoded;
@@ -21,6 +21,7 @@ mod people;
 mod polls;
 mod raw;
 mod read;
+mod recount;
 mod scan;
 mod stream;
 mod survey;
@@ -31,17 +32,13 @@ mod truth;
 
 use self::export::Export;
 use super::container::Container;
-use super::reader::{ArchiveError, Confidence, Flow, Options, Reader, Record, Survey};
-use crate::model::ids::{ChatId, Network};
+use super::reader::{ArchiveError, Confidence, Flow, Options, Reader, Record, Recount, Survey};
+use crate::model::ids::ChatId;
 
 /// The reader of Olvid's exports.
 pub(super) struct Olvid;
 
 impl Reader for Olvid {
-    fn network(&self) -> Network {
-        Network::Olvid
-    }
-
     fn recognise(&self, container: &Container) -> Confidence {
         match export::find_json(container) {
             Some((_, true)) => Confidence::Certain,
@@ -62,5 +59,14 @@ impl Reader for Olvid {
         sink: &mut dyn FnMut(Record) -> Flow,
     ) -> Result<(), ArchiveError> {
         read::read(&Export::open(container)?, chat, options, sink)
+    }
+
+    fn recount(
+        &self,
+        container: &Container,
+        survey: &Survey,
+    ) -> Result<Option<Recount>, ArchiveError> {
+        let Some((entry, _)) = export::find_json(container) else { return Ok(None) };
+        Ok(recount::recount(container, entry, survey)?)
     }
 }

@@ -1,5 +1,6 @@
 //! What an export holds: every discussion counted in one pass.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 
@@ -16,7 +17,7 @@ use super::raw::{RawMessage, TakenOut};
 use super::scan::{Attempt, Scan, ScanError};
 use super::stream::{Step, StretchKey, walk};
 use crate::archive::reader::{
-    ArchiveError, ChatSurvey, FileSums, Flow, NameKind, Options, ParticipantSurvey, Survey,
+    ArchiveError, ChatSurvey, FileSums, Flow, IdScope, NameKind, Options, ParticipantSurvey, Survey,
 };
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{ChatId, Network};
@@ -27,7 +28,7 @@ use crate::model::time::SentAt;
 /// Findings of one kind that a chat keeps; more are only counted.
 const FINDINGS_KEPT: u64 = 1000;
 
-const NEVER_CONTAINS: &[&str] = &[
+const NEVER_CONTAINS: [&str; 7] = [
     "calls",
     "deleted messages",
     "edit history",
@@ -260,7 +261,7 @@ impl Counting<'_> {
             format: format!("history export{app}{scope}"),
             chats: self.chats.into_iter().map(|chat| chat.finish(&conversion)).collect(),
             findings,
-            never_contains: NEVER_CONTAINS.to_vec(),
+            never_contains: NEVER_CONTAINS.map(Cow::Borrowed).to_vec(),
         }
     }
 }
@@ -289,6 +290,7 @@ impl Counted {
             group: Some(self.kind != DiscussionKind::OneToOne),
             participants,
             exporter: Some(ids::participant(&conversion.header.own)),
+            id_scope: IdScope::Everyone,
             records: self.records,
             messages: self.messages,
             by_kind: self.by_kind,

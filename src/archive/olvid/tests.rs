@@ -428,8 +428,9 @@ fn a_renamed_json_file_is_still_known() {
     let path = folder.path().join("export olvid.json");
     std::fs::write(&path, text).unwrap();
     let archive = Archive::open(&path, Limits::default(), Options::default()).unwrap();
-    assert_eq!(archive.network(), Network::Olvid);
-    assert_eq!(archive.survey().unwrap().format, "history export, Android, messages only");
+    let survey = archive.survey().unwrap();
+    assert_eq!(survey.network, crate::model::ids::Network::Olvid);
+    assert_eq!(survey.format, "history export, Android, messages only");
     std::fs::write(&path, "{\"name\": \"autre\"}").unwrap();
     assert!(Archive::open(&path, Limits::default(), Options::default()).is_err());
 }

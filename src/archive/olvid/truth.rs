@@ -2,7 +2,7 @@
 //!
 //! Runs where the generator lies in a folder `shared` beside the repository.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,6 +13,7 @@ use super::ids::DiscussionKind;
 use super::tests::{read_all, words};
 use super::*;
 use crate::archive::container::{Access, Limits, Password};
+use crate::archive::merge::{MergeSource, MergeWishes, Role, merge};
 use crate::archive::opened::Archive;
 use crate::model::finding::FindingKind;
 use crate::model::media::{AttachmentState, MediaKind};
@@ -343,6 +344,116 @@ fn members_of_a_discussion_agree_on_its_ids() {
             }
         }
         assert!(chats.len() > 6);
+    });
+}
+
+/// Where a message stands in the order of all: time, sender, thread, number.
+type Position = (i64, String, String, i64);
+
+fn position(truth: &Value) -> Position {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let key = &truth["key"];
+    let number = key[2].as_i64().unwrap();
+    (truth["sent_at_ms"].as_i64().unwrap(), text(&key[0]), text(&key[1]), number)
+}
+
+/// What several members' truths say of one message together: files that any of them has, places
+/// as live as any of them says. Names are a matter of people, not of messages.
+fn together(known: &mut Value, other: &Value) {
+    let files = other["attachments"].as_array().unwrap().iter().enumerate();
+    for (at, _) in files.filter(|(_, file)| file["state"] == "present") {
+        known["attachments"][at]["state"] = json!("present");
+    }
+    if other["location"]["live"] == true {
+        known["location"] = other["location"].clone();
+    }
+}
+
+/// Exports of three members, merged, against what the three truths say together.
+fn merged_members(tools: &Path, platforms: [&str; 3], seed: &str, extra: &[&str]) {
+    let password = Password::new(PASSWORD);
+    let mut expected: BTreeMap<ChatId, BTreeMap<Position, Value>> = BTreeMap::new();
+    let mut holders: BTreeMap<ChatId, usize> = BTreeMap::new();
+    // The names that members have for each other.
+    let mut names: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let (mut sources, mut exports) = (Vec::new(), Vec::new());
+    for (exporter, platform) in platforms.into_iter().enumerate() {
+        let exporter = exporter.to_string();
+        let arguments = ["--platform", platform, "--seed", seed, "--exporter", &exporter];
+        let made = generate(tools, &[&arguments[..], extra].concat());
+        let access = Access { limits: Limits::default(), password: Some(password.clone()) };
+        let archive = Archive::open(&made.path(), access, Options::default()).unwrap();
+        let survey = archive.survey().unwrap();
+        for chat in &survey.chats {
+            *holders.entry(chat.id.clone()).or_default() += 1;
+        }
+        let own = hex::decode(survey.chats[0].exporter.as_ref().unwrap().as_str()).unwrap();
+        for truth in &made.truth {
+            let chat = expected.entry(chat_of(truth, &own)).or_default();
+            let said = told(truth);
+            if let (Some(sender), Some(name)) =
+                (truth["sender"].as_str(), truth["sender_name"].as_str())
+            {
+                names.entry(sender.to_owned()).or_default().insert(name.to_owned());
+            }
+            chat.entry(position(truth)).and_modify(|known| together(known, &said)).or_insert(said);
+        }
+        sources.push(MergeSource { archive, role: Role::Merged });
+        exports.push(made);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("merged");
+    let merged = merge(&sources, &MergeWishes::default(), &output).unwrap();
+    let archive = Archive::open(
+        &output,
+        Limits::default(),
+        Options { hash_files: true, ..Options::default() },
+    );
+    let archive = archive.unwrap();
+    let survey = archive.survey().unwrap();
+    expected.retain(|chat, _| holders[chat] > 1);
+    assert!(merged.chats.iter().any(|chat| chat.filled > 0 && chat.in_common > 0));
+    for chat in &survey.chats {
+        let expected = expected.remove(&chat.id).unwrap_or_default();
+        let (messages, findings) = read_all(&archive, &chat.id);
+        assert_eq!(messages.len(), expected.len(), "{seed} {}", chat.title);
+        let mut shown: BTreeMap<String, Value> = BTreeMap::new();
+        for (message, truth) in messages.iter().zip(expected.values()) {
+            let mut found = retold(message);
+            let name = std::mem::replace(&mut found["sender_name"], truth["sender_name"].clone());
+            assert_eq!(&found, truth);
+            // One name a person, which one of the members has for them, and none only if none has.
+            let sender = truth["sender"].as_str().unwrap().to_owned();
+            let known = names.get(&sender);
+            assert!(name.as_str().is_none_or(|name| known.unwrap().contains(name)), "{name}");
+            assert!(!name.is_null() || truth["sender_name"].is_null(), "{truth}");
+            assert_eq!(shown.entry(sender).or_insert_with(|| name.clone()), &name);
+        }
+        assert_eq!(chat.records, messages.len() as u64);
+        let contradictions: Vec<_> = findings
+            .iter()
+            .filter(|finding| finding.kind == FindingKind::Conflict && finding.message.is_some())
+            .collect();
+        assert!(contradictions.is_empty(), "{contradictions:?}");
+    }
+    // What no common chat holds stays out.
+    assert!(expected.is_empty(), "{:?}", expected.keys());
+    let dir = archive.container().entries().iter();
+    let files = dir.filter(|entry| entry.name.starts_with("files/")).count() as u64;
+    assert_eq!(files, merged.files);
+}
+
+#[test]
+fn three_members_exports_merge_into_what_they_know_together() {
+    with_generator(|tools| {
+        for seed in ["1", "2", "3"] {
+            merged_members(tools, ["android", "android", "android"], seed, &[]);
+            merged_members(tools, ["ios", "ios", "ios"], seed, &[]);
+            merged_members(tools, ["android", "ios", "android"], seed, &[]);
+        }
+        if has_pyzipper() {
+            merged_members(tools, ["ios", "android", "ios"], "4", &["--password", PASSWORD]);
+        }
     });
 }
 

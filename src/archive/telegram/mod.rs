@@ -37,6 +37,7 @@ mod value;
 mod walk;
 mod window;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use self::files::Marks;
@@ -68,10 +69,6 @@ const NEVER: [&str; 10] = [
 ];
 
 impl Reader for Telegram {
-    fn network(&self) -> Network {
-        Network::Telegram
-    }
-
     fn recognise(&self, container: &Container) -> Confidence {
         let exports = layout::find(container);
         exports.iter().map(|export| export.confidence).max().unwrap_or(Confidence::No)
@@ -84,7 +81,7 @@ impl Reader for Telegram {
             format: String::new(),
             chats: Vec::new(),
             findings: container.findings().to_vec(),
-            never_contains: NEVER.to_vec(),
+            never_contains: NEVER.map(Cow::Borrowed).to_vec(),
         };
         let mut known: HashSet<ChatId> = HashSet::new();
         let mut formats = Vec::new();
@@ -106,10 +103,11 @@ impl Reader for Telegram {
         formats.dedup();
         survey.format = formats.join("; ");
         if formats.iter().any(|format| format.contains("JSON") && !format.contains("HTML")) {
-            survey.never_contains.push("dates of forwarded originals");
+            survey.never_contains.push("dates of forwarded originals".into());
         }
         if formats.iter().any(|format| !format.contains("JSON")) {
-            survey.never_contains.extend(["ids of people", "dates of edits", "times of services"]);
+            let lacks = ["ids of people", "dates of edits", "times of services"];
+            survey.never_contains.extend(lacks.map(Cow::Borrowed));
         }
         Ok(survey)
     }

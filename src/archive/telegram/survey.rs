@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use super::json::Chat;
-use crate::archive::reader::{ChatSurvey, FileSums, NameKind, ParticipantSurvey, Record};
+use crate::archive::reader::{ChatSurvey, FileSums, IdScope, NameKind, ParticipantSurvey, Record};
 use crate::model::author::Author;
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::ParticipantId;
@@ -38,6 +38,12 @@ impl Tally {
                 group: chat.group,
                 participants: Vec::new(),
                 exporter: chat.owner.clone(),
+                // Only supergroups and channels number their messages for everybody.
+                id_scope: if chat.id.as_str().starts_with("channel") {
+                    IdScope::Everyone
+                } else {
+                    IdScope::OneExporter
+                },
                 records: 0,
                 messages: 0,
                 by_kind: BTreeMap::new(),

@@ -47,6 +47,8 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
         .filter_map(|line| {
             let (language, pattern) = line.split_once('\t')?;
             let (before, after) = pattern.split_once("{}")?;
+            let (before, after) =
+                (before.trim_start_matches(is_mark), after.trim_end_matches(is_mark));
             Some(Pattern { language, before, after })
         })
         .collect()
@@ -55,7 +57,7 @@ static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
 /// The title in the name of an export, without extension; and the language of the name.
 pub(super) fn title_of_stem(stem: &str) -> Option<(String, &'static str)> {
     let stem = composed(stem);
-    let stem = without_copy_number(stem.trim());
+    let stem = without_copy_number(stem.trim()).trim_matches(is_mark);
     // A no-break space may stand before the name; some transports replace all spaces.
     let plain: String = stem.chars().map(|c| if c == '\u{a0}' { ' ' } else { c }).collect();
     let spaced: String = if plain.contains(' ') {
@@ -65,11 +67,14 @@ pub(super) fn title_of_stem(stem: &str) -> Option<(String, &'static str)> {
     };
     PATTERNS.iter().find_map(|pattern| {
         let rest = spaced.strip_prefix(pattern.before)?.strip_suffix(pattern.after)?;
-        let title = rest.trim_matches(|c: char| {
-            c == ' ' || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}' | '\u{202c}')
-        });
+        let title = rest.trim_matches(|c: char| c == ' ' || is_mark(c));
         (!title.is_empty()).then(|| (title.to_owned(), pattern.language))
     })
+}
+
+/// Marks of direction, which stand around names in right-to-left languages.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}' | '\u{202c}')
 }
 
 /// `Chat (2)` is the second copy of `Chat`.

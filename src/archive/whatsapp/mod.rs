@@ -17,15 +17,17 @@ mod learn;
 mod message;
 mod order;
 mod phrases;
+mod recount;
 mod senders;
 mod survey;
 mod walk;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use super::container::Container;
-use super::reader::{ArchiveError, Confidence, Flow, Options, Reader, Record, Survey};
+use super::reader::{ArchiveError, Confidence, Flow, Options, Reader, Record, Recount, Survey};
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{ChatId, Network};
 use walk::Step;
@@ -34,10 +36,6 @@ use walk::Step;
 pub(super) struct Whatsapp;
 
 impl Reader for Whatsapp {
-    fn network(&self) -> Network {
-        Network::Whatsapp
-    }
-
     fn recognise(&self, container: &Container) -> Confidence {
         chats::recognise(container)
     }
@@ -76,7 +74,7 @@ impl Reader for Whatsapp {
             format,
             chats: surveyed.into_iter().map(|survey| survey.chat).collect(),
             findings,
-            never_contains: survey::NEVER_CONTAINS.to_vec(),
+            never_contains: survey::NEVER_CONTAINS.map(Cow::Borrowed).to_vec(),
         })
     }
 
@@ -138,6 +136,22 @@ impl Reader for Whatsapp {
             ControlFlow::Continue(())
         })?;
         failure.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn recount(
+        &self,
+        container: &Container,
+        survey: &Survey,
+    ) -> Result<Option<Recount>, ArchiveError> {
+        let mut recount = Recount { counted: 0, accounted: 0 };
+        for chat in chats::find(container) {
+            if let Some(surveyed) = survey.chats.iter().find(|known| known.id == chat.id) {
+                recount.counted += recount::count(container, chat.entry)?;
+                let folded = surveyed.finding_counts.get(&FindingKind::Repaired);
+                recount.accounted += surveyed.records + folded.copied().unwrap_or_default();
+            }
+        }
+        Ok(Some(recount))
     }
 }
 

@@ -14,7 +14,7 @@ use super::learn::{self, Learned};
 use super::message;
 use super::walk::{self, Item, Meaning, Remark, Sender, Step};
 use crate::archive::container::{Container, ContainerError};
-use crate::archive::reader::{ChatSurvey, FileSums, NameKind, Options, ParticipantSurvey};
+use crate::archive::reader::{ChatSurvey, FileSums, IdScope, NameKind, Options, ParticipantSurvey};
 use crate::model::author::Author;
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::ParticipantId;
@@ -342,6 +342,7 @@ impl<'a> Tally<'a> {
             group,
             participants,
             exporter: exporter.map(|author| author.id),
+            id_scope: IdScope::Derived,
             records: self.records,
             messages: self.records,
             by_kind: self.by_kind,

@@ -83,6 +83,20 @@ fn surveys_agree_with_what_is_read() {
     }
 }
 
+/// A counter that knows nothing of the reader finds as many records in the same bytes.
+#[test]
+fn sums_agree_with_a_count_over_the_bytes() {
+    let mut counted = 0;
+    for case in cases("valid") {
+        let archive = case.open(&case.input).unwrap();
+        let survey = archive.survey().unwrap();
+        let Some(recount) = archive.recount(&survey).unwrap() else { continue };
+        assert_eq!(recount.counted, recount.accounted, "{}", case.folder.display());
+        counted += 1;
+    }
+    assert!(counted > 50, "only {counted} cases were counted");
+}
+
 #[test]
 fn a_reader_stops_when_told() {
     for case in cases("valid") {

@@ -23,12 +23,27 @@ use serde_json::Value;
 const MESSAGES: usize = 500;
 
 /// `shared/tools` beside the repository, or beside the folder of its worktrees.
-fn generator() -> Option<PathBuf> {
+pub fn generator() -> Option<PathBuf> {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .skip(1)
         .map(|folder| folder.join("shared/tools/gen_whatsapp.py"))
         .find(|path| path.is_file())
+}
+
+/// The generator's regional forms, each with its time zone; `None` without Python.
+pub fn profiles(generator: &Path) -> Option<Vec<(String, String)>> {
+    let list = Command::new("python3").arg(generator).arg("--list").output().ok()?;
+    let list = String::from_utf8(list.stdout).unwrap();
+    let profiles: Vec<(String, String)> = list
+        .lines()
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next().unwrap().to_owned(), words.nth(1).unwrap().to_owned())
+        })
+        .collect();
+    assert!(profiles.len() >= 24, "{list}");
+    Some(profiles)
 }
 
 #[derive(Default, Debug)]
@@ -43,20 +58,10 @@ fn every_profile_gives_the_generators_truth() {
         println!("skipped: no generator beside the repository");
         return;
     };
-    let list = Command::new("python3").arg(&generator).arg("--list").output();
-    let Ok(list) = list else {
+    let Some(profiles) = profiles(&generator) else {
         println!("skipped: no python3");
         return;
     };
-    let list = String::from_utf8(list.stdout).unwrap();
-    let profiles: Vec<(String, String)> = list
-        .lines()
-        .map(|line| {
-            let mut words = line.split_whitespace();
-            (words.next().unwrap().to_owned(), words.nth(1).unwrap().to_owned())
-        })
-        .collect();
-    assert!(profiles.len() >= 24, "{list}");
     let mut runs = Vec::new();
     for (profile, zone) in &profiles {
         for (seed, lookalikes, media) in [
