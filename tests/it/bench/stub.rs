@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::support::synapse::Account;
 
 const WITNESS: &str = "@temoin-passerelle:tchap.test";
-const WITNESS_TOKEN: &str = "witness";
+const WITNESS_TOKEN: &str = "a-token-that-nothing-else-is-called";
 const LARGEST_FILE_BYTES: usize = 64 << 20;
 
 /// A running stub; it ends with the runtime of the test.
