@@ -8,7 +8,7 @@ use super::source;
 use crate::archive::Archive;
 use crate::convert::Upload;
 use crate::model::media::{Attachment, AttachmentState};
-use crate::model::message::{Body, Message};
+use crate::model::message::Message;
 use crate::portal::{Delivery, Portal, PortalError, Uploaded};
 
 /// The delivery of a message, its files uploaded.
@@ -78,19 +78,6 @@ fn take_over(
 }
 
 fn present_files(message: &mut Message) -> Vec<&mut Attachment> {
-    let files: Vec<&mut Attachment> = match &mut message.body {
-        Body::Media { attachments, .. } => attachments.iter_mut().collect(),
-        Body::Sticker { attachment } => vec![attachment],
-        Body::Contact { cards } => {
-            cards.iter_mut().filter_map(|card| card.vcard.as_mut()).collect()
-        }
-        Body::Text(_)
-        | Body::Location(_)
-        | Body::Poll(_)
-        | Body::Call(_)
-        | Body::System(_)
-        | Body::Deleted { .. }
-        | Body::Unknown { .. } => Vec::new(),
-    };
+    let files = message.body.attachments_mut();
     files.into_iter().filter(|file| file.state == AttachmentState::Present).collect()
 }
