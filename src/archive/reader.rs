@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::container::{Container, ContainerError};
 use crate::model::finding::Finding;
 use crate::model::ids::{ChatId, Network, ParticipantId};
+use crate::model::media::{Attachment, AttachmentState};
 use crate::model::message::Message;
 use crate::model::time::{SentAt, UnixMillis};
 
@@ -218,6 +219,20 @@ pub struct FileSums {
     pub omitted: u64,
     /// Named, but not there.
     pub missing: u64,
+}
+
+impl FileSums {
+    /// Counts one attachment of a message.
+    pub(super) fn count(&mut self, attachment: &Attachment) {
+        match attachment.state {
+            AttachmentState::Present => {
+                self.present += 1;
+                self.present_bytes += attachment.size_bytes.unwrap_or_default();
+            }
+            AttachmentState::Omitted | AttachmentState::TooLarge => self.omitted += 1,
+            AttachmentState::Missing => self.missing += 1,
+        }
+    }
 }
 
 /// Why an export cannot be read.

@@ -7,7 +7,6 @@ use crate::archive::reader::{ChatSurvey, FileSums, NameKind, ParticipantSurvey, 
 use crate::model::author::Author;
 use crate::model::finding::{Finding, FindingKind};
 use crate::model::ids::ParticipantId;
-use crate::model::media::AttachmentState;
 use crate::model::message::Message;
 
 /// Findings of one kind that a chat keeps; more are only counted.
@@ -66,14 +65,7 @@ impl Tally {
             survey.last = Some(at.clone());
         }
         for attachment in message.body.attachments() {
-            match attachment.state {
-                AttachmentState::Present => {
-                    survey.files.present += 1;
-                    survey.files.present_bytes += attachment.size_bytes.unwrap_or_default();
-                }
-                AttachmentState::Omitted | AttachmentState::TooLarge => survey.files.omitted += 1,
-                AttachmentState::Missing => survey.files.missing += 1,
-            }
+            survey.files.count(attachment);
         }
         let sender = message.sender.as_ref().map(|sender| sender.id.clone());
         for Author { id, name } in message.authors_mut() {

@@ -21,7 +21,6 @@ use crate::archive::reader::{
 };
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::{ChatId, Network};
-use crate::model::media::AttachmentState;
 use crate::model::message::Message;
 use crate::model::time::SentAt;
 
@@ -140,14 +139,7 @@ impl Counted {
             self.last = Some(at.clone());
         }
         for attachment in message.body.attachments() {
-            match attachment.state {
-                AttachmentState::Present => {
-                    self.files.present += 1;
-                    self.files.present_bytes += attachment.size_bytes.unwrap_or_default();
-                }
-                AttachmentState::Omitted | AttachmentState::TooLarge => self.files.omitted += 1,
-                AttachmentState::Missing => self.files.missing += 1,
-            }
+            self.files.count(attachment);
         }
     }
 }

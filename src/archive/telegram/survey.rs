@@ -8,7 +8,6 @@ use crate::archive::reader::{ChatSurvey, FileSums, IdScope, NameKind, Participan
 use crate::model::author::Author;
 use crate::model::finding::{Finding, FindingKind, Place};
 use crate::model::ids::ParticipantId;
-use crate::model::media::AttachmentState;
 use crate::model::message::{Body, Message};
 
 /// Findings of one kind that are kept beside their count.
@@ -79,15 +78,7 @@ impl Tally {
         self.survey.messages += 1;
         *self.survey.by_kind.entry(message.body.kind()).or_default() += 1;
         for attachment in message.body.attachments() {
-            let sums = &mut self.survey.files;
-            match attachment.state {
-                AttachmentState::Present => {
-                    sums.present += 1;
-                    sums.present_bytes += attachment.size_bytes.unwrap_or_default();
-                }
-                AttachmentState::Omitted | AttachmentState::TooLarge => sums.omitted += 1,
-                AttachmentState::Missing => sums.missing += 1,
-            }
+            self.survey.files.count(attachment);
         }
         if let Some(sender) = &message.sender {
             self.meet(sender).messages += 1;
